@@ -1,0 +1,7 @@
+# The baseline with a network for CPUs.
+_base_ = [
+    '../_base_/models/class_agn_mask_rcnn_mobilenet-v2_fpn.py',
+    '../_base_/datasets/coco_split_instance.py',
+    '../_base_/schedules/schedule_8e.py',
+    '../_base_/default_runtime.py',
+]

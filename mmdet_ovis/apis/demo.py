@@ -1,0 +1,228 @@
+"""GGN from nothing to a table: the chain behind ``make demo``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from terminaltables import AsciiTable
+
+from ..utils.io import atomic_write_json, read_json
+from .demo_pictures import draw_demo
+from .running import load_config
+from .stages import Stage, run_stages
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = 'configs/openshapes'
+DETECTORS = {'baseline': 'class_agn_mask_rcnn', 'ggn': 'class_agn_mask_rcnn_pa'}
+SEEN, UNSEEN = 'openshapes_seen', 'openshapes_unseen'
+TABLE_KEYS = ('segm_AR@10', 'segm_AR@100', 'segm_AP', 'segm_F1@100')
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Sizes of the demo.
+
+    Attributes:
+        work_dir (Path): Checkpoints, masks, metrics, pictures.
+        data_root (Path): OpenShapes; made if it is not there.
+        seed (int): Of all trainings; the data are the same for every seed.
+        num_train (int): Training images.
+        num_val (int): Test images.
+        size (int): Side of the images in pixels.
+        num_pictures (int): Images that are drawn.
+    """
+
+    work_dir: Path = Path('work_dirs/demo')
+    data_root: Path = Path('data/openshapes')
+    seed: int = 0
+    num_train: int = 800
+    num_val: int = 200
+    size: int = 256
+    num_pictures: int = 6
+
+
+def run_demo(options: DemoOptions, report: Callable[[str], None]) -> dict:
+    """Run the chain, print its table, draw pictures and write ``summary.json``.
+
+    Args:
+        options (DemoOptions): Sizes and places.
+        report (Callable[[str], None]): Receives the lines for the user.
+
+    Returns:
+        dict: ``baseline`` and ``ggn``, each with ``seen`` and ``unseen`` metrics,
+        ``pseudo`` (recall of the pseudo masks) and ``seconds`` by stage.
+    """
+    seconds = run_stages(demo_stages(options), options.work_dir, report)
+    summary = summarize(options, seconds)
+    atomic_write_json(options.work_dir / 'summary.json', summary, indent=2)
+    pictures = draw_demo(
+        options.data_root,
+        options.work_dir,
+        config=ROOT / CONFIGS / 'pa_extract.py',
+        checkpoint=_last_checkpoint(options.work_dir / 'pa', 'pa_train'),
+        num_pictures=options.num_pictures,
+    )
+    report(demo_table(summary))
+    report(f'{sum(seconds.values()) / 60:.1f} minutes in all stages')
+    report(f'metrics: {options.work_dir / "summary.json"}')
+    report(f'pictures: {pictures}')
+    return summary
+
+
+def demo_stages(options: DemoOptions) -> list[Stage]:
+    """List the commands of the demo, each one a user could type."""
+    work, data = options.work_dir, options.data_root
+    annotations = data / 'annotations'
+    pa_checkpoint = _last_checkpoint(work / 'pa', 'pa_train')
+    masks = work / 'masks' / 'masks.json'
+    merged = work / 'pa_masks_train.json'
+    stages = [
+        _stage(
+            'data',
+            'make OpenShapes',
+            'tools/dataset_converters/make_openshapes.py',
+            *('--out', data, '--num-train', options.num_train),
+            *('--num-val', options.num_val, '--size', options.size),
+        ),
+        _train(options, 'pa', 'train pairwise affinity on the seen shapes', 'pa_train'),
+        _stage(
+            'extract',
+            'extract masks from affinity',
+            'tools/extract_pa_masks.py',
+            *(_config('pa_extract'), pa_checkpoint, '--out', masks),
+            *('--workers', 2, '--cfg-options'),
+            *_data_options(options, 'test'),
+            config='pa_extract',
+            output=masks.parent,
+        ),
+        _stage(
+            'merge',
+            'merge masks into an annotation file',
+            'tools/merge_annotations.py',
+            *('--ref', annotations / 'instances_train.json'),
+            *('--inputs', masks, '--out', merged),
+        ),
+        _stage(
+            'pseudo',
+            'measure the pseudo masks',
+            'tools/analysis_tools/eval_ar.py',
+            *('--gt', annotations / 'instances_train.json', '--dt', merged),
+            *('--eval-class', UNSEEN, '--seen-class', SEEN, '--iou-type', 'segm'),
+            *('--out', work / 'pseudo.json'),
+        ),
+    ]
+    for name, config in DETECTORS.items():
+        extra = []
+        if name == 'ggn':
+            extra = [f'train_dataloader.dataset.additional_ann_file={merged.resolve()}']
+        stages.append(_train(options, name, f'train {name}', config, extra))
+        stages.append(
+            _stage(
+                f'test_{name}',
+                f'test {name}',
+                'tools/test.py',
+                *(_config(config), _last_checkpoint(work / name, config)),
+                *('--eval', 'segm', '--work-dir', work / name / 'test'),
+                *('--out', work / name / 'detections'),
+                *('--metrics-out', work / name / 'metrics.json', '--cfg-options'),
+                *_data_options(options, 'test'),
+                f'test_evaluator.ann_file={annotations / "instances_val.json"}',
+                config=config,
+            )
+        )
+    return stages
+
+
+def summarize(options: DemoOptions, seconds: dict[str, float]) -> dict:
+    """Collect the metrics of all stages."""
+    summary: dict = {'seed': options.seed}
+    for name in DETECTORS:
+        metrics = read_json(options.work_dir / name / 'metrics.json')
+        metrics = {key.rpartition('/')[2]: value for key, value in metrics.items()}
+        summary[name] = _split_metrics(metrics)
+    summary['pseudo'] = _split_metrics(read_json(options.work_dir / 'pseudo.json'))
+    summary['seconds'] = seconds
+    return summary
+
+
+def _split_metrics(metrics: dict[str, float]) -> dict[str, dict[str, float]]:
+    seen = {
+        key.removeprefix('seen_'): value
+        for key, value in metrics.items()
+        if key.startswith('seen_')
+    }
+    unseen = {
+        key: value
+        for key, value in metrics.items()
+        if not key.startswith(('seen_', 'all_'))
+    }
+    return {'seen': seen, 'unseen': unseen}
+
+
+def demo_table(summary: dict) -> str:
+    """Format the table of the demo; figures are percentages."""
+    rows = [['masks of', 'objects', *(key.removeprefix('segm_') for key in TABLE_KEYS)]]
+    for name, title in (
+        ('baseline', 'baseline (test)'),
+        ('ggn', 'GGN (test)'),
+        ('pseudo', 'pseudo masks (train)'),
+    ):
+        for split in ('unseen', 'seen'):
+            metrics = summary[name][split]
+            rows.append(
+                [title, split, *(f'{100 * metrics[key]:.1f}' for key in TABLE_KEYS)]
+            )
+    table = AsciiTable(rows, 'OpenShapes, %')
+    for column in range(2, len(rows[0])):
+        table.justify_columns[column] = 'right'
+    return table.table
+
+
+def _config(name: str) -> Path:
+    return ROOT / CONFIGS / f'{name}.py'
+
+
+def _stage(
+    name: str,
+    title: str,
+    script: str,
+    *arguments: object,
+    config: str | None = None,
+    output: Path | None = None,
+) -> Stage:
+    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
+    inputs = load_config(_config(config)).pretty_text if config else ''
+    return Stage(name, title, command, output, inputs)
+
+
+def _train(
+    options: DemoOptions, name: str, title: str, config: str, extra: list[str] = ()
+) -> Stage:
+    folder = options.work_dir / name
+    return _stage(
+        name,
+        title,
+        'tools/train.py',
+        *(_config(config), '--work-dir', folder, '--resume', '--cfg-options'),
+        f'randomness.seed={options.seed}',
+        *_data_options(options, 'train', 'val'),
+        f'val_evaluator.ann_file={options.data_root / "annotations/instances_val.json"}'
+        if config != 'pa_train'
+        else 'default_hooks.logger.interval=50',
+        *extra,
+        config=config,
+        output=folder,
+    )
+
+
+def _data_options(options: DemoOptions, *loaders: str) -> list[str]:
+    root = os.fspath(options.data_root)
+    return [f'{loader}_dataloader.dataset.data_root={root}' for loader in loaders]
+
+
+def _last_checkpoint(folder: Path, config: str) -> Path:
+    return folder / f'epoch_{load_config(_config(config)).train_cfg.max_epochs}.pth'

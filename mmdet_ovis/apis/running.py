@@ -1,0 +1,114 @@
+"""From a config file and options of the command line to a runner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+EVAL_METRICS = ('bbox', 'segm')
+
+
+def load_config(
+    path: str | Path, cfg_options: Mapping[str, Any] | None = None
+) -> Config:
+    """Read a config file and apply ``--cfg-options``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be parsed; the message names it.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'no such config: {path}')
+    try:
+        cfg = Config.fromfile(path)
+    except SyntaxError as error:
+        raise ValueError(f'{path} is not a valid config: {error}') from None
+    if cfg_options:
+        cfg.merge_from_dict(dict(cfg_options))
+    return cfg
+
+
+def build_runner(
+    cfg: Config, config_path: str | Path, work_dir: str | None, launcher: str
+) -> Runner:
+    """Build the runner of a config.
+
+    Args:
+        cfg (Config): The config.
+        config_path (str | Path): Where it came from; names the default work folder
+            ``work_dirs/<name of the config>``.
+        work_dir (str, optional): Work folder of the command line, which goes first.
+        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Returns:
+        Runner: Of the type that ``runner_type`` names, else mmengine's.
+    """
+    setup_cache_size_limit_of_dynamo()
+    cfg.launcher = launcher
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(config_path).stem)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Apply ``--resume``: ``'auto'`` (newest checkpoint) or a checkpoint's path."""
+    if resume is None:
+        return
+    cfg.resume = True
+    cfg.load_from = None if resume == 'auto' else resume
+
+
+def enable_amp(cfg: Config) -> None:
+    """Train with automatic mixed precision."""
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.loss_scale = 'dynamic'
+
+
+def set_evaluation(
+    cfg: Config,
+    metrics: Sequence[str] | None = None,
+    eval_class: str | None = None,
+    out: str | Path | None = None,
+) -> None:
+    """Apply the options of ``tools/test.py`` that concern the metric.
+
+    Args:
+        cfg (Config): Changed in place.
+        metrics (Sequence[str], optional): ``--eval``: ``'bbox'``, ``'segm'``.
+        eval_class (str, optional): ``--eval-class``: the split that is judged.
+        out (str | Path, optional): ``--out``: prefix of the JSON result files.
+
+    Raises:
+        ValueError: If a metric is unknown, or the config's metric does not take the
+            option.
+    """
+    evaluator = cfg.test_evaluator
+    if metrics:
+        unknown = sorted(set(metrics) - set(EVAL_METRICS))
+        if unknown:
+            raise ValueError(
+                f'--eval knows {", ".join(EVAL_METRICS)}, not {", ".join(unknown)}'
+            )
+        if 'metric' not in evaluator:
+            raise ValueError(f'--eval has no meaning for the metric {evaluator.type}')
+        evaluator.metric = list(metrics)
+    if eval_class is not None:
+        if 'eval_class' not in evaluator:
+            raise ValueError(
+                f'--eval-class has no meaning for the metric {evaluator.type}; '
+                'OpenWorldCocoMetric takes it'
+            )
+        evaluator.eval_class = eval_class
+        cfg.test_dataloader.dataset.eval_class = eval_class
+    if out is not None:
+        evaluator.outfile_prefix = str(out)

@@ -1,0 +1,5 @@
+"""Runners."""
+
+from .ovis_runner import OVISRunner
+
+__all__ = ['OVISRunner']

@@ -1,0 +1,149 @@
+"""One chunk of results: a JSON-lines file that is either complete or does not exist.
+
+Every line but the last is the result of one image; the last is a footer with counts,
+a checksum of the lines before it and the signature of the run. A file without a valid
+footer counts as absent, so a kill at any moment costs one chunk at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ..structures.pseudo_annotation import PseudoAnnotation
+from ..utils.io import atomic_write_bytes
+from .signature import canonical_json
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """The result of one image: annotations, or why there are none.
+
+    Args:
+        image_id (int): Image in the annotation file.
+        annotations (Sequence[PseudoAnnotation]): Best rank first, empty if nothing
+            was found.
+        error (str, optional): Why the image could not be processed.
+    """
+
+    image_id: int
+    annotations: Sequence[PseudoAnnotation] = ()
+    error: str | None = None
+
+    def to_line(self) -> str:
+        """Write the record as one line of JSON."""
+        if self.error is not None:
+            return canonical_json({'image_id': self.image_id, 'error': self.error})
+        return canonical_json(
+            {'image_id': self.image_id, 'annotations': list(self.annotations)}
+        )
+
+    @classmethod
+    def from_line(cls, line: str | bytes) -> ImageRecord:
+        """Read what :meth:`to_line` wrote."""
+        return cls(**json.loads(line))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a set of records amounts to; adds up over chunks."""
+
+    n_images: int = 0
+    n_masks: int = 0
+    n_empty: int = 0  # processed, but nothing found
+    n_broken: int = 0
+    sum_gt_iou: float = 0.0
+
+    @classmethod
+    def of(cls, records: Iterable[ImageRecord]) -> Counts:
+        """Count records."""
+        records = list(records)
+        masks = [ann for record in records for ann in record.annotations]
+        broken = sum(record.error is not None for record in records)
+        empty = sum(not record.annotations for record in records) - broken
+        return cls(
+            n_images=len(records),
+            n_masks=len(masks),
+            n_empty=empty,
+            n_broken=broken,
+            sum_gt_iou=round(sum(ann['gt_iou'] for ann in masks), 6),
+        )
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
+        )
+
+
+@dataclass(frozen=True)
+class ChunkFooter:
+    """Last line of a chunk file."""
+
+    counts: Counts
+    sha256: str  # of all bytes before the footer
+    signature: str  # digest of the run
+
+
+def write_chunk(
+    path: Path, records: Sequence[ImageRecord], signature: str
+) -> ChunkFooter:
+    """Write a chunk atomically.
+
+    Args:
+        path (Path): Destination.
+        records (Sequence[ImageRecord]): Results in dataset order.
+        signature (str): Digest of the run.
+
+    Returns:
+        ChunkFooter: As it stands in the file.
+    """
+    body = ''.join(f'{record.to_line()}\n' for record in records).encode()
+    footer = ChunkFooter(
+        Counts.of(records), hashlib.sha256(body).hexdigest(), signature
+    )
+    tail = f'{canonical_json({"footer": asdict(footer)})}\n'.encode()
+    atomic_write_bytes(path, body + tail)
+    return footer
+
+
+def read_footer(path: Path, signature: str) -> ChunkFooter | None:
+    """Verify a chunk and read its footer.
+
+    Args:
+        path (Path): Chunk file.
+        signature (str): Digest that the run must have.
+
+    Returns:
+        ChunkFooter | None: None if the file is absent, cut off, altered, or of
+        another run.
+    """
+    try:
+        body, tail = _split(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    try:
+        entry = json.loads(tail)['footer']
+        footer = ChunkFooter(
+            Counts(**entry['counts']), entry['sha256'], entry['signature']
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+    whole = footer.sha256 == hashlib.sha256(body).hexdigest()
+    return footer if whole and footer.signature == signature else None
+
+
+def read_records(path: Path) -> list[ImageRecord]:
+    """Read the results of a chunk that :func:`read_footer` found valid."""
+    body, _ = _split(path.read_bytes())
+    return [ImageRecord.from_line(line) for line in body.splitlines()]
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    """Separate the last line; a file that does not end with a newline has none."""
+    if not data.endswith(b'\n'):
+        return data, b''
+    start = data.rfind(b'\n', 0, len(data) - 1) + 1
+    return data[:start], data[start:]

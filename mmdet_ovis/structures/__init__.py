@@ -1,0 +1,1 @@
+"""What a class split and a pseudo annotation are: small, typed, no I/O."""

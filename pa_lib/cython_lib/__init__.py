@@ -1,0 +1,22 @@
+"""Compiled kernels of `pa_lib`: typed arrays in, typed arrays out, no Python inside."""
+
+try:
+    from .merging import LINKAGES, merge_graph
+    from .region_graph import region_graph
+    from .tree_stats import leaf_intervals, node_statistics, suppress
+    from .watershed import watershed
+except ImportError as error:
+    raise ImportError(
+        'the kernels of pa_lib are not compiled for this Python; build them with '
+        '`python pa_lib/cython_lib/setup.py build_ext --inplace`'
+    ) from error
+
+__all__ = [
+    'LINKAGES',
+    'leaf_intervals',
+    'merge_graph',
+    'node_statistics',
+    'region_graph',
+    'suppress',
+    'watershed',
+]

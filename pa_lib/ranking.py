@@ -1,0 +1,114 @@
+"""Choice of masks among tree nodes: value, filters, suppression.
+
+The value of a node says how badly its pixels fit an object: high affinity inside, low
+on the boundary. Reference: Wang et al., CVPR 2022; the normalized cut (method 4) is
+that of Shi and Malik, PAMI 2000.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pa_lib.config import GroupingConfig
+from pa_lib.cython_lib import suppress
+from pa_lib.hierarchy import MergeTree, NodeStatistics
+
+UNDEFINED_VALUE = 100.0
+"""Value of nodes for which a rank method has nothing to measure: they rank last."""
+
+
+def rank_nodes(
+    tree: MergeTree, stats: NodeStatistics, config: GroupingConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the best nodes of a tree.
+
+    Args:
+        tree: The merge tree.
+        stats: Its statistics under the affinity to rank by.
+        config: Rank method, filters, suppression and limit.
+
+    Returns:
+        Tuple of the node ids ((k,) int64, best first, ties by id) and their scores
+        ((k,) float64), one minus the value.
+    """
+    values = rank_values(stats, config.rank_method)
+    candidates = np.flatnonzero(passes_filters(stats, tree.labels.shape, config))
+    order = candidates[np.argsort(values[candidates], kind='stable')]
+    if config.nms > 0:
+        order = order[suppress(order, tree.parents, tree.areas, config.nms)]
+    order = order[: config.topk]
+    return order, 1.0 - values[order]
+
+
+def rank_values(stats: NodeStatistics, method: int) -> np.ndarray:
+    """Compute the value of all nodes; lower is better.
+
+    With P the weights, S the pixels of a node and T its inner and outer ring:
+
+    ====== ==============================================
+    method value
+    ====== ==============================================
+    0      mean of P on T
+    1      - mean of P on S
+    2      - (sum of P on S - 2 sum of P on T) / area of S
+    3      mean of P on T - mean of P on S without T
+    4      sum on T / (sum on S without T + sum on T)
+    ====== ==============================================
+
+    Args:
+        stats: Statistics of n nodes.
+        method: 0 to 4.
+
+    Returns:
+        (n,) float64 array; 100 where a mean or ratio has nothing to be taken of.
+    """
+    core_total = stats.total - stats.inner_total
+    if method == 0:
+        return _divide(stats.ring_total, stats.ring_area)
+    if method == 1:
+        return -stats.total / stats.area
+    if method == 2:
+        return -(stats.total - 2.0 * stats.ring_total) / stats.area
+    if method == 3:
+        core_area = stats.area - stats.inner_area
+        ring_mean = _divide(stats.ring_total, stats.ring_area)
+        core_mean = _divide(core_total, core_area)
+        undefined = (stats.ring_area == 0) | (core_area == 0)
+        return np.where(undefined, UNDEFINED_VALUE, ring_mean - core_mean)
+    if method == 4:
+        return _divide(stats.ring_total, core_total + stats.ring_total)
+    raise ValueError(f'rank_method must be 0 to 4, got {method!r}')
+
+
+def passes_filters(
+    stats: NodeStatistics, shape: tuple[int, int], config: GroupingConfig
+) -> np.ndarray:
+    """Tell which nodes are large enough and not cut off by the frame.
+
+    Args:
+        stats: Statistics of n nodes.
+        shape: Height and width of the image, px.
+        config: `min_component_size`, `filter_by_edge_method`, `filter_by_edge_thresh`
+            and `legacy_edge_filter` are read.
+
+    Returns:
+        (n,) bool array.
+    """
+    keep = stats.area >= config.min_component_size
+    if config.filter_by_edge_method == 1:
+        height, width = shape
+        lengths = np.array([width, width, height, height])
+        if config.legacy_edge_filter:
+            lengths = lengths[::-1]
+        crowded = stats.sides > config.filter_by_edge_thresh * lengths
+        keep &= crowded.sum(axis=1) <= 1
+    elif config.filter_by_edge_method == 2:
+        contact = stats.sides.sum(axis=1)
+        keep &= contact <= config.filter_by_edge_thresh * stats.inner_area
+    return keep
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide, with `UNDEFINED_VALUE` where the denominator is zero."""
+    result = np.full(numerator.shape, UNDEFINED_VALUE)
+    return np.divide(numerator, denominator, out=result, where=denominator != 0)
