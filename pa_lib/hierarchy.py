@@ -59,6 +59,9 @@ class MergeTree:
         heights: (M,) float array, non-decreasing from child to parent: the boundary
             strength at which the two met.
 
+    Raises:
+        ValueError: If labels or children are not as described.
+
     Attributes:
         labels: (H, W) int32 array, the finest partition.
         n_leaves: Number of leaves L.
@@ -83,7 +86,9 @@ class MergeTree:
     ) -> None:
         self.labels = np.ascontiguousarray(labels, np.int32)
         self.children = np.ascontiguousarray(children, np.int32).reshape(-1, 2)
-        self.n_leaves = int(self.labels.max())
+        leaf_areas = _leaf_areas(self.labels)
+        self.n_leaves = len(leaf_areas)
+        _check_children(self.children, heights, self.n_leaves)
         self.n_nodes = self.n_leaves + len(self.children)
         self.heights = np.concatenate([np.zeros(self.n_leaves), heights])
         self.parents = np.full(self.n_nodes, -1, np.int32)
@@ -91,8 +96,7 @@ class MergeTree:
         self.parents[self.children] = merged[:, None]
         first, end, self._ancestors = leaf_intervals(self.children, self.n_leaves)
         self.intervals = np.stack([first, end], axis=1)
-        leaf_areas = np.bincount(self.labels.ravel() - 1, minlength=self.n_leaves)
-        self.areas = self._sum_leaves(leaf_areas.astype(np.int64))
+        self.areas = self._sum_leaves(leaf_areas)
 
     @classmethod
     def from_graph(
@@ -156,8 +160,9 @@ class MergeTree:
         Pixel (i, j) stands at (2i + 1, 2j + 1), the element between two neighbours
         holds the height at which they are merged, 0 within a region and 1 where they
         never are; a corner holds the maximum of the elements that meet there, and the
-        frame is 0. Regions of ``ucm <= t`` are those of ``cut(t)`` for all t below 1.
-        Takes O(N) time.
+        frame is 0. Within the frame, ``ucm[1:-1, 1:-1] <= t`` has the regions of
+        ``cut(t)`` as its 4-connected components, as long as t is below 1 and regions
+        are 4-connected. Takes O(N) time.
 
         Returns:
             (2H + 1, 2W + 1) float32 array.
@@ -305,3 +310,27 @@ class MergeTree:
         )
         separation[differs] = np.append(self.heights, 1.0)[ancestor]
         return separation
+
+
+def _leaf_areas(labels: np.ndarray) -> np.ndarray:
+    """Count the pixels of each label; refuse label maps that are no partition."""
+    if labels.ndim != 2 or labels.size == 0 or labels.min() < 1:
+        raise ValueError(
+            f'labels must be a map (H, W) of labels from 1, got the shape {labels.shape}'
+            + (f' with minimum {labels.min()}' if labels.size else '')
+        )
+    areas = np.bincount(labels.ravel())[1:].astype(np.int64)
+    if (areas == 0).any():
+        unused = int(np.argmin(areas)) + 1
+        raise ValueError(f'labels must be consecutive, but {unused} is not in use')
+    return areas
+
+
+def _check_children(children: np.ndarray, heights: np.ndarray, n_leaves: int) -> None:
+    """Refuse merges that do not make a forest."""
+    if len(heights) != len(children):
+        raise ValueError(f'{len(children)} merges need as many heights: {len(heights)}')
+    merged = np.arange(n_leaves, n_leaves + len(children))[:, None]
+    once = len(np.unique(children)) == children.size
+    if not once or (children < 0).any() or (children >= merged).any():
+        raise ValueError('each merge must take two earlier nodes, each of them once')

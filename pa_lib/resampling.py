@@ -5,29 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 
-def shrink(image: np.ndarray, scale: float) -> np.ndarray:
-    """Reduce the resolution by averaging blocks of pixels.
+def shrink_boundary(boundary: np.ndarray, scale: float) -> np.ndarray:
+    """Reduce the resolution of a boundary map to the maxima of blocks of pixels.
+
+    Averages would open thin walls, which are what counts in a boundary map.
 
     Args:
-        image: (H, W) float array.
+        boundary: (H, W) float array.
         scale: Factor in (0, 1]; blocks differ by at most a pixel where it does not
             divide the size.
 
     Returns:
-        (max(1, round(H scale)), max(1, round(W scale))) float64 array.
+        (max(1, round(H scale)), max(1, round(W scale))) array of the same type.
 
     Example:
-        >>> shrink(np.arange(8.0).reshape(2, 4), 0.5)
-        array([[2.5, 4.5]])
+        >>> shrink_boundary(np.arange(8.0).reshape(2, 4), 0.5)
+        array([[5., 7.]])
     """
-    for axis in (0, 1):
-        size = image.shape[axis]
+    for axis, size in enumerate(boundary.shape):
         n_blocks = max(1, round(size * scale))
         starts = np.arange(n_blocks) * size // n_blocks
-        lengths = np.diff(starts, append=size)
-        sums = np.add.reduceat(image, starts, axis=axis)
-        image = sums / (lengths[:, None] if axis == 0 else lengths)
-    return image
+        boundary = np.maximum.reduceat(boundary, starts, axis=axis)
+    return boundary
 
 
 def resize_bilinear(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, eigsh, splu
 from threadpoolctl import threadpool_limits
 
-from pa_lib.resampling import resize_bilinear, shrink
+from pa_lib.resampling import resize_bilinear, shrink_boundary
 
 # The Laplacian is singular. Shifting it by this much keeps the factors regular and is
 # below the smallest eigenvalues that hard walls can produce.
@@ -56,9 +56,8 @@ def globalize(
         >>> bool(blended[:, 5:7].min() > blended[:, :5].max())
         True
     """
-    spectral = resize_bilinear(
-        spectral_boundary(shrink(boundary, scale), nvec, gamma), boundary.shape
-    )
+    small = spectral_boundary(shrink_boundary(boundary, scale), nvec, gamma)
+    spectral = resize_bilinear(small, boundary.shape)
     return (1.0 - blend) * boundary + blend * spectral
 
 
@@ -136,7 +135,8 @@ def smallest_eigenpairs(
     root_degree = np.sqrt(affinity.sum(axis=1))
     scaling = scipy.sparse.diags_array(1.0 / root_degree)
     # Substituting u = sqrt(D) v makes the problem symmetric with unit right-hand side.
-    laplacian = scipy.sparse.eye_array(n_nodes) - scaling @ affinity @ scaling
+    identity = scipy.sparse.diags_array(np.ones(n_nodes))
+    laplacian = identity - scaling @ affinity @ scaling
     if n_nodes <= _DENSE_NODES_PER_VECTOR * nvec:
         values, vectors = scipy.linalg.eigh(
             laplacian.toarray(), subset_by_index=[0, nvec - 1]
@@ -153,7 +153,8 @@ def _lanczos(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shift-invert Lanczos iteration around a point just below zero."""
     n_nodes = laplacian.shape[0]
-    shifted = (laplacian + _SHIFT * scipy.sparse.eye_array(n_nodes)).tocsc()
+    shift = scipy.sparse.diags_array(np.full(n_nodes, _SHIFT))
+    shifted = (laplacian + shift).tocsc()
     # Positive definite: no pivoting, and an ordering made for symmetric matrices.
     factors = splu(
         shifted,

@@ -130,14 +130,19 @@ lock_environment() { # one installation at a time
 
 # ---------------------------------------------------------------- the second call
 
-stamp_has() { # stamp_has LINE...: every line stands in the stamp
-    for line; do
-        grep -qxF "$line" "$stamp" 2>/dev/null || return 1
-    done
+stamp_has() { # stamp_has LINE
+    grep -qxF "$1" "$stamp" 2>/dev/null
 }
 
 is_up_to_date() {
-    stamp_has "$fingerprint" "$@" && fits project
+    stamp_has "$fingerprint" && fits project
+}
+
+install_missing_extras() {
+    for extra; do
+        stamp_has "$extra" || pip_install "installing what the $extra need" \
+            'check the network and run it again' -r "$requirements/$extra.txt"
+    done
 }
 
 write_stamp() {
@@ -271,7 +276,9 @@ choose_environment
 lock_environment
 stamp=$env/.mmdet_ovis_stamp
 fingerprint=$(answer fingerprint)
-if is_up_to_date "$@"; then
+if is_up_to_date; then
+    install_missing_extras "$@"
+    write_stamp "$@"
     say "up to date: $env"
     exit 0
 fi

@@ -7,7 +7,7 @@ import sys
 
 from mmengine.config import DictAction
 
-from mmdet_ovis.apis.extraction import ExtractionInterrupted, extract_pseudo_labels
+from mmdet_ovis.apis.extraction import extract_pseudo_labels
 from mmdet_ovis.pseudo_labels import SignatureMismatchError
 from mmdet_ovis.utils.cli import run_tool
 
@@ -94,8 +94,8 @@ def main() -> int:
     except SignatureMismatchError as error:
         sys.stderr.write(f'error: {error}\n')
         return EXIT_SIGNATURE
-    except ExtractionInterrupted as error:
-        sys.stderr.write(f'{error}\n')
+    except KeyboardInterrupt as error:
+        sys.stderr.write(f'{error or "interrupted"}\n')
         return EXIT_INTERRUPTED
     print(summary.table())
     return 0

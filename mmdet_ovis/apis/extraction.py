@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmdet.registry import TASK_UTILS
+from mmdet.registry import DATASETS, TASK_UTILS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
@@ -39,8 +39,6 @@ from .extraction_inputs import (
     BrokenImageError,
     ImageReader,
     annotation_file,
-    build_dataset,
-    dataset_cfg,
     model_cfg,
 )
 from .extraction_pool import SourcePool, default_workers
@@ -115,7 +113,9 @@ def extract_pseudo_labels(
     if counts is not None:
         MMLogger.get_current_instance().info('%s is already complete', out)
         return ExtractionSummary.of(out, counts, counts.n_images)
-    reader = ImageReader(build_dataset(cfg), use_gt_masks, limit)
+    reader = ImageReader(
+        DATASETS.build(cfg.test_dataloader.dataset), use_gt_masks, limit
+    )
     store = PseudoLabelStore(out, reader.image_ids, signature, chunk_size, max_broken)
     store.open(overwrite)
     job = _Extraction(reader, store)
@@ -132,8 +132,8 @@ def extract_pseudo_labels(
             counts = store.finalize()
     except KeyboardInterrupt:
         raise ExtractionInterrupted(
-            f'interrupted; {store.counts.n_images} of {job.n_images} images are safe '
-            f'in {store.parts_dir}, repeat the command to resume'
+            f'interrupted; {store.counts.n_images} of {job.n_images} images are done '
+            f'and kept beside {out}, repeat the command to resume'
         ) from None
     job.seconds['total'] = time.monotonic() - start
     summary = ExtractionSummary.of(
@@ -183,7 +183,7 @@ def run_signature(
         {
             'version': __version__,
             'model': _plain(model_cfg(cfg)),
-            'dataset': _plain(dataset_cfg(cfg)),
+            'dataset': _plain(cfg.test_dataloader.dataset),
             'checkpoint_sha256': file_sha256(checkpoint),
             'annotation_file_sha256': file_sha256(annotation_file(cfg)),
             'source': {'name': source.name, **source.parameters},
@@ -259,6 +259,12 @@ def _load(config: Config | str | Path, cfg_options: Mapping[str, Any] | None) ->
         cfg.merge_from_dict(dict(cfg_options or {}))
     else:
         cfg = load_config(config, cfg_options)
+    for key in ('model', 'test_dataloader'):
+        if cfg.get(key) is None:
+            raise ValueError(
+                f'{cfg.filename or "the config"} has no {key}; use a config such as '
+                'configs/pairwise_affinity/pa_extract.py'
+            )
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     return cfg
 

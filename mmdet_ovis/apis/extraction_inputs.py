@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import BaseDataset, pseudo_collate
 from pycocotools import mask as mask_api
@@ -129,40 +129,9 @@ def _is_drawn(mask: Any) -> bool:
     return isinstance(mask, list) or isinstance(mask['counts'], list)
 
 
-def build_dataset(cfg: Config) -> BaseDataset:
-    """Build the dataset whose images are processed.
-
-    Raises:
-        FileNotFoundError: If its annotation file is missing.
-        ValueError: If the config has none, or no image is left after filtering.
-    """
-    dataset = DATASETS.build(dataset_cfg(cfg))
-    if len(dataset) == 0:
-        raise ValueError(
-            f'{annotation_file(cfg)}: no image is left to extract from; filter_cfg '
-            'drops images that are too small or have no object of train_class '
-            f'({dataset_cfg(cfg).get("train_class", "all")})'
-        )
-    return dataset
-
-
-def dataset_cfg(cfg: Config) -> ConfigDict:
-    """Return the config of the dataset.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if cfg.get('test_dataloader') is None:
-        raise ValueError(
-            f'{cfg.filename or "the config"} has no test_dataloader; use a config such '
-            'as configs/pairwise_affinity/pa_extract.py'
-        )
-    return cfg.test_dataloader.dataset
-
-
 def annotation_file(cfg: Config) -> Path:
     """Return the path of the annotation file as the dataset joins it."""
-    dataset = dataset_cfg(cfg)
+    dataset = cfg.test_dataloader.dataset
     return Path(dataset.get('data_root') or '', dataset.ann_file)
 
 

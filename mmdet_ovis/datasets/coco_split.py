@@ -36,8 +36,8 @@ class CocoSplitDataset(CocoDataset):
 
     Raises:
         FileNotFoundError: If the annotation file is missing.
-        ValueError: If it is broken, or a split is unknown or holds classes that the
-            file lacks.
+        ValueError: If it is broken, a split is unknown or holds classes that the file
+            lacks, or no image is left.
     """
 
     def __init__(
@@ -106,6 +106,13 @@ class CocoSplitDataset(CocoDataset):
         """Drop images without an annotation of ``train_class`` (training only)."""
         cat_ids, self.cat_ids = self.cat_ids, self.train_cat_ids
         try:
-            return super().filter_data()
+            kept = super().filter_data()
         finally:
             self.cat_ids = cat_ids
+        if not kept:
+            raise ValueError(
+                f'{self.ann_file}: none of its {len(self.data_list)} images is left '
+                f'with train_class={self.train_class!r} and filter_cfg='
+                f'{self.filter_cfg}'
+            )
+        return kept

@@ -45,7 +45,7 @@ class RunSignature:
         """Name what differs between ``other`` (there) and this signature (here)."""
         here, there = _flatten(self.ingredients), _flatten(other.ingredients)
         return [
-            f'{key}: {there.get(key, "absent")} there, {here.get(key, "absent")} here'
+            f'{key}: {_show(there.get(key))} there, {_show(here.get(key))} here'
             for key in sorted(here.keys() | there.keys())
             if here.get(key) != there.get(key)
         ]
@@ -95,6 +95,12 @@ def _file_digest(file: Any, block: int = 1 << 20) -> str:
     while data := file.read(block):
         digest.update(data)
     return digest.hexdigest()
+
+
+def _show(text: str | None, limit: int = 40) -> str:
+    if text is None:
+        return 'absent'
+    return text if len(text) <= limit else f'{text[: limit // 2]}...'
 
 
 def _flatten(value: Any, prefix: str = '') -> dict[str, str]:

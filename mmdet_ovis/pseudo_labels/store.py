@@ -118,8 +118,8 @@ class PseudoLabelStore:
         """Find out what is there already.
 
         Args:
-            overwrite (bool): Throw away an earlier run. Its output stays until the
-                new one replaces it.
+            overwrite (bool): Throw away an earlier run, once this one has results.
+                Its output stays until the new one replaces it.
 
         Returns:
             bool: True if this very run is complete, so that nothing is left to do.
@@ -131,7 +131,7 @@ class PseudoLabelStore:
         if self.out.is_dir():
             raise ValueError(f'{self.out} is a folder, the output is a file')
         if overwrite:
-            self._forget()
+            return False
         if self.header_file.exists() and self.out.exists():
             return self._open_complete()
         if (self.parts_dir / 'run.json').exists():
@@ -141,7 +141,6 @@ class PseudoLabelStore:
                 f'{self.out} exists, but nothing says which run wrote it; choose '
                 'another output or replace it with --overwrite'
             )
-        RunHeader(self.signature).save(self.parts_dir / 'run.json')
         return False
 
     def pending(self) -> list[int]:
@@ -225,11 +224,12 @@ class PseudoLabelStore:
     def _chunk_file(self, chunk: int) -> Path:
         return self.parts_dir / f'chunk-{chunk:06d}.jsonl'
 
-    def _forget(self) -> None:
-        self.header_file.unlink(missing_ok=True)
-        self.quarantine.path.unlink(missing_ok=True)
+    def _begin(self) -> None:
+        """Claim the folder; not before there is a result, which could be mistaken."""
         shutil.rmtree(self.parts_dir, ignore_errors=True)
         RunHeader(self.signature).save(self.parts_dir / 'run.json')
+        self.header_file.unlink(missing_ok=True)
+        self.quarantine.path.unlink(missing_ok=True)
 
     def _open_complete(self) -> bool:
         header = RunHeader.load(self.header_file)
@@ -265,6 +265,8 @@ class PseudoLabelStore:
         return {pos: record for pos, record in records.items() if record.error is None}
 
     def _write(self, chunk: int, buffer: dict[int, ImageRecord]) -> None:
+        if not self._footers:
+            self._begin()
         records = [buffer[position] for position in self._positions(chunk)]
         self._footers[chunk] = write_chunk(
             self._chunk_file(chunk), records, self.signature.digest

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,11 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 _SHOWN_KEYS = 3
+_HISTORY_STATISTICS = ('min', 'max', 'current', 'mean')
+_REFUSED = re.compile(
+    r'Unsupported (?:global|class)(?:: \w+ [\w.]+)?|unsupported GLOBAL [\w.]+'
+    r'|unrecognized function|getattr of \S+|Can only (?:build|create|set)[^,.]*'
+)
 _trusted = False
 
 
@@ -32,12 +38,13 @@ class CheckpointError(ValueError):
 def _safe_globals() -> list[Any]:
     """Plain containers of numbers that mmengine's own checkpoints hold.
 
-    Compared with mmengine's list, ``getattr`` is left out: it makes the restriction
-    void.
+    mmengine allows ``getattr`` in full, which makes the restriction void; its
+    checkpoints need it for the four statistics of their log buffers only.
     """
     core = np._core.multiarray
     return [
         HistoryBuffer,
+        (_get_statistic, 'builtins.getattr'),
         slice,
         core._reconstruct,
         core.scalar,
@@ -45,6 +52,12 @@ def _safe_globals() -> list[Any]:
         np.dtype,
         *{type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?'},
     ]
+
+
+def _get_statistic(owner: Any, name: str) -> Any:
+    if owner is not HistoryBuffer or name not in _HISTORY_STATISTICS:
+        raise pickle.UnpicklingError(f'getattr of {owner!r}, {name!r}')
+    return getattr(owner, name)
 
 
 @contextmanager
@@ -90,24 +103,19 @@ def load_checkpoint(
         with torch.serialization.safe_globals(_safe_globals()):
             return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        if 'Unsupported' not in str(error) and 'blocked' not in str(error).lower():
-            raise CheckpointError(
-                f'{path} is not a checkpoint or is damaged: {_first_line(error)}'
-            ) from None
+        refused = _REFUSED.search(str(error))
+        if refused is None:
+            raise CheckpointError(f'{path} is not a checkpoint or is damaged') from None
         raise CheckpointError(
-            f'{path} holds more than weights and plain data and was not loaded, '
-            f'because loading it could run code ({_first_line(error)}); if you trust '
-            'its origin, pass --trust-checkpoint'
+            f'{path} holds more than weights and plain data ({refused[0]}) and was '
+            'not loaded, because loading it could run code; if you trust its origin, '
+            'pass --trust-checkpoint'
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).strip().partition('\n')[0] or type(error).__name__
         raise CheckpointError(
-            f'{path} is not a checkpoint or is damaged: {_first_line(error)}'
+            f'{path} is not a checkpoint or is damaged: {reason}'
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def load_model_checkpoint(

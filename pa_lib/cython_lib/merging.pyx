@@ -185,6 +185,26 @@ cdef int32_t agglomerate(
     return n_merges
 
 
+def check_graph(pairs, weights, counts, n_leaves):
+    """Refuse graphs on which the kernel, which checks nothing, would go astray."""
+    pairs, weights, counts = np.asarray(pairs), np.asarray(weights), np.asarray(counts)
+    n_edges = len(pairs)
+    if pairs.shape != (n_edges, 2) or not len(weights) == len(counts) == n_edges:
+        raise ValueError(
+            f'pairs {pairs.shape}, weights {weights.shape} and counts {counts.shape} '
+            'must be (E, 2), (E,) and (E,)'
+        )
+    if n_edges == 0:
+        return
+    if pairs.min() < 0 or pairs.max() >= n_leaves:
+        raise ValueError(f'pairs must hold regions 0 to {n_leaves - 1}')
+    ordered = np.unique(np.sort(pairs, axis=1), axis=0)
+    if len(ordered) < n_edges or (ordered[:, 0] == ordered[:, 1]).any():
+        raise ValueError('pairs must be distinct and join different regions')
+    if not np.isfinite(weights).all() or not (counts > 0).all():
+        raise ValueError('weights must be finite and counts positive')
+
+
 def merge_graph(
     pairs, weights, counts, int n_leaves, double join_thresh, linkage='length_weighted'
 ):
@@ -213,6 +233,9 @@ def merge_graph(
         Tuple of the children ((M, 2) int32; merge m makes the node L + m out of them,
         the lower id first) and the heights of the merges ((M,) float64).
 
+    Raises:
+        ValueError: If the linkage is unknown, or the graph is not as described.
+
     Example:
         >>> import numpy as np
         >>> pairs = np.array([[0, 1], [0, 2], [1, 2]], np.int32)
@@ -221,6 +244,7 @@ def merge_graph(
         >>> children.tolist(), heights.round(6).tolist()
         ([[0, 1], [2, 3]], [0.1, 0.55])
     """
+    check_graph(pairs, weights, counts, n_leaves)
     if linkage not in LINKAGES:
         raise ValueError(f'unknown linkage {linkage!r}, expected one of {LINKAGES}')
     cdef const int32_t[:, ::1] edge_ends = np.ascontiguousarray(pairs, np.int32)

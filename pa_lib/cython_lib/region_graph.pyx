@@ -88,6 +88,9 @@ def region_graph(labels, edge_map, bint legacy=False):
         lexical order), their weights ((E,) float64, mean of the samples) and counts
         ((E,) int64, number of samples).
 
+    Raises:
+        ValueError: If the two differ in shape.
+
     Example:
         >>> import numpy as np
         >>> labels = np.tile(np.array([1, 1, 2, 2], np.int32), (3, 1))

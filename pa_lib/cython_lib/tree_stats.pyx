@@ -176,7 +176,14 @@ def node_statistics(labels, weights, parents, leaf_ranks, range_maxima):
         ((n, 3) float64), contact with the frame ((n, 4) int64: pixels in the top row,
         bottom row, left column, right column) and extents ((n, 4) int32: first row,
         first column, last row, last column).
+
+    Raises:
+        ValueError: If labels and weights differ in shape.
     """
+    if np.shape(labels) != np.shape(weights):
+        raise ValueError(
+            f'weights {np.shape(weights)} differ in shape from labels {np.shape(labels)}'
+        )
     cdef const int32_t[:, ::1] label_map = np.ascontiguousarray(labels, np.int32)
     cdef const double[:, ::1] weight_map = np.ascontiguousarray(weights, np.float64)
     cdef const int32_t[::1] parent_of = np.ascontiguousarray(parents, np.int32)

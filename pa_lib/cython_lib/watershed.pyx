@@ -93,6 +93,9 @@ def watershed(relief, markers):
     Returns:
         (H, W) int32 array of labels. Where no marker exists at all, it is all zeros.
 
+    Raises:
+        ValueError: If the two differ in shape.
+
     Example:
         >>> import numpy as np
         >>> relief = np.array([[0., 1., 5., 1., 0.]])
@@ -100,6 +103,10 @@ def watershed(relief, markers):
         >>> watershed(relief, markers)
         array([[1, 1, 1, 2, 2]], dtype=int32)
     """
+    if np.shape(relief) != np.shape(markers):
+        raise ValueError(
+            f'relief {np.shape(relief)} and markers {np.shape(markers)} differ in shape'
+        )
     # A frame of walls spares the flooding all tests for the border.
     labels = np.pad(np.asarray(markers, np.int32), 1, constant_values=-1)
     cdef int32_t[::1] flat_labels = labels.ravel()

@@ -114,9 +114,13 @@ def test_nothing_is_dropped_in_test_mode(ann_file):
     assert _ids(dataset) == [1, 2, 3, 4]
 
 
-def test_small_images_are_dropped(ann_file):
-    dataset = _dataset(ann_file, filter_cfg={'filter_empty_gt': True, 'min_size': 41})
-    assert len(dataset) == 0
+def test_small_images_are_dropped_and_an_empty_dataset_is_an_error(ann_file):
+    content = json.loads(ann_file.read_text())
+    content['images'][0]['height'] = 31
+    ann_file.write_text(json.dumps(content))
+    assert _ids(_dataset(ann_file, train_class='person')) == [4]
+    with pytest.raises(ValueError, match=r'gt\.json: none of its 4 images is left'):
+        _dataset(ann_file, filter_cfg={'filter_empty_gt': True, 'min_size': 41})
 
 
 def test_unseen_objects_can_be_kept_with_a_mark(ann_file):
@@ -142,7 +146,7 @@ def test_labels_stay_when_classes_count(ann_file):
 def test_builds_from_config(ann_file):
     dataset = DATASETS.build(
         dict(type='CocoSplitDataset', ann_file=str(ann_file), train_class='person',
-             is_class_agnostic=True, pipeline=[])
+             data_prefix=dict(img=''), is_class_agnostic=True, pipeline=[])
     )  # fmt: skip
     assert len(dataset) == 4
 

@@ -22,7 +22,7 @@ BUDGETS = (1, 2, 3, 100)
 
 
 def evaluate(detections, annotations=None, **options):
-    """Evaluate (box, score) detections on one image with a seen and an unseen object."""
+    """Evaluate (box, score) pairs on one image with a seen and an unseen object."""
     if annotations is None:
         annotations = [(SEEN_BOX, SEEN, 0), (UNSEEN_BOX, UNSEEN, 0)]
     dataset = {

@@ -107,8 +107,8 @@ def test_components_of_the_ucm_are_the_cut(seed):
     weights[corner] = 2
     tree = MergeTree.from_graph(labels, pairs, weights, counts, 1.0, 'min')
     for threshold in (0.3, 0.45, 0.5, 0.6):
-        regions, _ = ndimage.label(tree.ucm() <= threshold)
-        regions = regions[1::2, 1::2]
+        regions, _ = ndimage.label(tree.ucm()[1:-1, 1:-1] <= threshold)
+        regions = regions[::2, ::2]
         cut = tree.cut(threshold)
         joint = np.unique(np.stack([regions.ravel(), cut.ravel()]), axis=1)
         assert joint.shape[1] == len(np.unique(regions)) == cut.max()
@@ -174,3 +174,28 @@ def test_long_chain():
     np.testing.assert_array_equal(stats.area[n_leaves:], np.arange(2, n_leaves + 1))
     assert stats.boxes[-1].tolist() == [0, 0, n_leaves, 1]
     assert tree.cut(0.45).max() == n_leaves - (weights <= 0.45).sum()
+
+
+@pytest.mark.parametrize(
+    ('labels', 'children', 'heights', 'message'),
+    [
+        ([[0, 1]], [], [], 'labels from 1, .* minimum 0'),
+        ([1, 2], [], [], r'got the shape \(2,\)'),
+        ([[]], [], [], r'got the shape \(1, 0\)'),
+        ([[1, 3]], [], [], '2 is not in use'),
+        ([[1, 2]], [[0, 1]], [], '1 merges need as many heights: 0'),
+        ([[1, 2]], [[0, 0]], [0.1], 'each of them once'),
+        ([[1, 2]], [[0, 2]], [0.1], 'two earlier nodes'),
+        ([[1, 2]], [[-1, 0]], [0.1], 'two earlier nodes'),
+        ([[1, 2, 3]], [[0, 1], [0, 2]], [0.1, 0.2], 'each of them once'),
+    ],
+)
+def test_what_is_no_forest_is_refused(labels, children, heights, message):
+    with pytest.raises(ValueError, match=message):
+        MergeTree(np.array(labels), np.array(children).reshape(-1, 2), heights)
+
+
+def test_statistics_refuse_another_size():
+    tree = MergeTree(np.array([[1, 2]]), np.array([[0, 1]]), [0.5])
+    with pytest.raises(ValueError, match=r'weights \(2, 2\) differ'):
+        tree.statistics(np.ones((2, 2)))

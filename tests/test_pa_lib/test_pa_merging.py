@@ -36,7 +36,7 @@ def test_extreme_linkages(linkage, height):
 
 
 def test_unknown_linkage():
-    with pytest.raises(ValueError, match="'mean'.*length_weighted"):
+    with pytest.raises(ValueError, match=r"'mean'.*length_weighted"):
         merge_graph(TRIANGLE, WEIGHTS, ONES, 3, 1.0, 'mean')
 
 
@@ -85,3 +85,20 @@ def test_graph_without_edges():
     children, heights = merge_graph(np.empty((0, 2)), [], [], 1, 1.0)
     assert children.shape == (0, 2)
     assert heights.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ('pairs', 'weights', 'counts', 'message'),
+    [
+        ([[0, 1]], [0.1, 0.2], [1], r'pairs \(1, 2\), weights \(2,\)'),
+        ([[0, 3]], [0.1], [1], 'regions 0 to 2'),
+        ([[-1, 0]], [0.1], [1], 'regions 0 to 2'),
+        ([[1, 1]], [0.1], [1], 'join different regions'),
+        ([[0, 1], [1, 0]], [0.1, 0.2], [1, 1], 'distinct'),
+        ([[0, 1]], [np.nan], [1], 'weights must be finite'),
+        ([[0, 1]], [0.1], [0], 'counts positive'),
+    ],
+)
+def test_bad_graphs_are_refused(pairs, weights, counts, message):
+    with pytest.raises(ValueError, match=message):
+        merge_graph(pairs, weights, counts, 3, 1.0)

@@ -54,6 +54,11 @@ def test_watershed_equals_skimage_without_ties(seed):
     np.testing.assert_array_equal(watershed(-interior, markers), expected)
 
 
+def test_watershed_refuses_markers_of_another_size():
+    with pytest.raises(ValueError, match=r'relief \(2, 3\) and markers \(3, 2\)'):
+        watershed(np.zeros((2, 3)), np.zeros((3, 2), np.int32))
+
+
 def test_watershed_leaves_its_input_alone():
     markers = np.array([[1, 0, 2]], np.int32)
     watershed(np.zeros((1, 3)), markers)

@@ -115,3 +115,16 @@ def test_weights_are_loaded_also_without_ddp_prefix(tmp_path):
     torch.save({f'module.{k}': v for k, v in source.state_dict().items()}, path)
     load_model_checkpoint(model, path)
     assert torch.equal(model.weight, source.weight)
+
+
+def test_getattr_is_no_way_around(tmp_path):
+    """A pickle that walks from an allowed class to something that runs code."""
+
+    class Walk:
+        def __reduce__(self):
+            return getattr, (HistoryBuffer, '__init__')
+
+    path = tmp_path / 'walk.pth'
+    torch.save({'state_dict': {}, 'meta': Walk()}, path)
+    with pytest.raises(CheckpointError, match=r'walk\.pth'):
+        load_checkpoint(path)

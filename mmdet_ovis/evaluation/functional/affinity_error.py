@@ -72,8 +72,8 @@ def affinity_scores(images: Sequence[AffinityErrors]) -> dict[str, float]:
         error: the gap between mean prediction and mean target of a bin, averaged over
         locations. All -1.0 if no location is valid.
     """
-    bins = np.sum([image.bins for image in images], axis=0)
-    count = bins[2].sum() if len(images) else 0
+    bins = _add_bins(images)
+    count = bins[2].sum()
     if count == 0:
         return {'MAE': -1.0, 'BCE': -1.0, 'ECE': -1.0}
     return {
@@ -90,6 +90,10 @@ def calibration_histogram(images: Sequence[AffinityErrors]) -> NDArray[np.float6
         NDArray[np.float64]: Shape (10, 3), for each bin of predictions the mean
         prediction and the mean target (NaN if empty) and the number of locations.
     """
-    predicted, target, count = np.sum([image.bins for image in images], axis=0)
+    predicted, target, count = _add_bins(images)
     some = np.where(count > 0, count, np.nan)
     return np.stack([predicted / some, target / some, count], axis=1)
+
+
+def _add_bins(images: Sequence[AffinityErrors]) -> NDArray[np.float64]:
+    return np.sum([np.zeros((3, NUM_BINS)), *(image.bins for image in images)], axis=0)

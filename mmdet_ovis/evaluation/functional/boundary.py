@@ -104,10 +104,10 @@ def boundary_scores(
         dict[str, float]: ``ODS``, ``OIS`` and ``AP`` in [0, 1], and ``precision``,
         ``recall`` and ``threshold`` at the ODS; all -1.0 if there is no boundary.
     """
-    by_image = np.asarray(counts)  # n x 4 x T
+    by_image = np.asarray(counts).reshape(-1, 4, len(thresholds))  # n x 4 x T
     names = ('ODS', 'OIS', 'AP', 'precision', 'recall', 'threshold')
     total = by_image.sum(axis=0)
-    if total.size == 0 or total[2, 0] == 0:
+    if total[2, 0] == 0:
         return dict.fromkeys(names, -1.0)
     precision, recall, f_score = _precision_recall_f(total)
     best = int(f_score.argmax())

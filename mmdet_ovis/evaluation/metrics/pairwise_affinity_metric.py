@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class GroupingQuality:
 @dataclass(frozen=True)
 class _ImageQuality:
     errors: AffinityErrors
-    boundaries: dict[int, NDArray[np.int64]] = field(repr=False)
+    boundaries: dict[int, NDArray[np.int64]]
     grouping: GroupingQuality | None
 
 

@@ -1,0 +1,67 @@
+import pytest
+from mmengine.config import Config
+
+from mmdet_ovis.apis.running import (
+    enable_amp,
+    load_config,
+    set_evaluation,
+    set_resume,
+)
+
+
+@pytest.fixture
+def cfg(root):
+    return load_config(root / 'configs' / 'openshapes' / 'class_agn_mask_rcnn.py')
+
+
+def test_options_override_the_file(root):
+    path = root / 'configs' / 'openshapes' / 'pa_extract.py'
+    cfg = load_config(path, {'pa_to_masks.use_globalization': 0})
+    assert cfg.pa_to_masks.use_globalization == 0
+    assert cfg.pa_to_masks.nms == 0.2
+
+
+def test_missing_and_broken_configs_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        load_config(tmp_path / 'nowhere.py')
+    broken = tmp_path / 'broken.py'
+    broken.write_text('model = dict(')
+    with pytest.raises(ValueError, match=r'broken\.py is not a valid config'):
+        load_config(broken)
+
+
+def test_evaluation_options_reach_metric_and_dataset(cfg):
+    set_evaluation(cfg, ['bbox', 'segm'], 'openshapes_seen', 'out/detections')
+    assert cfg.test_evaluator.metric == ['bbox', 'segm']
+    assert cfg.test_evaluator.eval_class == 'openshapes_seen'
+    assert cfg.test_dataloader.dataset.eval_class == 'openshapes_seen'
+    assert cfg.test_evaluator.outfile_prefix == 'out/detections'
+
+
+def test_unknown_metrics_are_named(cfg):
+    with pytest.raises(ValueError, match='bbox, segm, not mIoU'):
+        set_evaluation(cfg, ['mIoU'])
+
+
+def test_options_without_meaning_are_refused(root):
+    cfg = load_config(root / 'configs' / 'openshapes' / 'pa_train.py')
+    with pytest.raises(ValueError, match='PairwiseAffinityMetric'):
+        set_evaluation(cfg, ['segm'])
+    with pytest.raises(ValueError, match='PairwiseAffinityMetric'):
+        set_evaluation(cfg, eval_class='voc')
+
+
+def test_resume():
+    cfg = Config(dict(resume=False, load_from=None))
+    set_resume(cfg, None)
+    assert not cfg.resume
+    set_resume(cfg, 'auto')
+    assert cfg.resume
+    assert cfg.load_from is None
+    set_resume(cfg, 'some.pth')
+    assert cfg.load_from == 'some.pth'
+
+
+def test_amp(cfg):
+    enable_amp(cfg)
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'

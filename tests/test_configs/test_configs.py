@@ -1,0 +1,126 @@
+"""Every config builds, trains one step and predicts on a CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+
+CONFIGS = sorted(
+    path.relative_to(ROOT / 'configs').as_posix()
+    for path in (ROOT / 'configs').glob('*/*.py')
+    if path.parent.name != '_base_'
+)
+HEIGHT, WIDTH = 64, 96
+
+
+def _load(name: str) -> Config:
+    cfg = Config.fromfile(ROOT / 'configs' / name)
+    init_default_scope('mmdet')
+    return cfg
+
+
+def _sample() -> DetDataSample:
+    masks = np.zeros((2, HEIGHT, WIDTH), dtype=np.uint8)
+    masks[0, 8:40, 10:50] = 1
+    masks[1, 20:60, 55:90] = 1
+    shape = (HEIGHT, WIDTH)
+    sample = DetDataSample(
+        metainfo=dict(
+            img_shape=shape, ori_shape=shape, pad_shape=shape, batch_input_shape=shape,
+            scale_factor=(1.0, 1.0), img_id=1,
+        )
+    )  # fmt: skip
+    boxes = torch.tensor([[10.0, 8, 50, 40], [55, 20, 90, 60]])
+    sample.gt_instances = InstanceData(
+        bboxes=HorizontalBoxes(boxes),
+        labels=torch.zeros(2, dtype=torch.long),
+        masks=BitmapMasks(masks, HEIGHT, WIDTH),
+    )
+    sample.ignored_instances = InstanceData(bboxes=HorizontalBoxes(torch.zeros(0, 4)))
+    return sample
+
+
+def _without_downloads(model: dict) -> dict:
+    model = Config(dict(model=model)).model
+    model.backbone.init_cfg = None
+    return model
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_builds_trains_and_predicts(name):
+    torch.manual_seed(0)
+    cfg = _load(name)
+    model = revert_sync_batchnorm(MODELS.build(_without_downloads(cfg.model)))
+    image = torch.randint(0, 256, (3, HEIGHT, WIDTH), dtype=torch.uint8)
+    data = dict(inputs=[image, image.flip(-1)], data_samples=[_sample(), _sample()])
+
+    model.train()
+    batch = model.data_preprocessor(data, True)
+    losses = model.loss(batch['inputs'], batch['data_samples'])
+    loss, _ = model.parse_losses(losses)
+    assert torch.isfinite(loss)
+    loss.backward()
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    assert grads
+    assert all(torch.isfinite(grad).all() for grad in grads)
+
+    model.eval()
+    with torch.no_grad():
+        batch = model.data_preprocessor(data, False)
+        results = model.predict(batch['inputs'], batch['data_samples'])
+    assert len(results) == 2
+    for result in results:
+        if 'pred_affinity' in result:
+            affinity = result.pred_affinity.data
+            assert affinity.shape[-2:] == (HEIGHT, WIDTH)
+            assert 0 <= affinity.min() <= affinity.max() <= 1
+        else:
+            assert result.pred_instances.masks.shape[1:] == (HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_has_all_that_a_runner_needs(name):
+    cfg = _load(name)
+    for key in ('train_dataloader', 'test_dataloader', 'test_evaluator', 'train_cfg'):
+        assert key in cfg, f'{name} lacks {key}'
+    assert cfg.runner_type == 'OVISRunner'
+    assert cfg.train_dataloader.dataset.train_class
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_ablations_stay_short(name):
+    text = (ROOT / 'configs' / name).read_text()
+    assert len(text.splitlines()) <= 85
+    if '_no-' in name:
+        assert len(text.splitlines()) <= 10
+
+
+def test_extraction_reads_the_training_images():
+    for name in CONFIGS:
+        if 'pa_extract' in name:
+            cfg = _load(name)
+            train, test = cfg.train_dataloader.dataset, cfg.test_dataloader.dataset
+            for key in ('data_root', 'ann_file', 'data_prefix', 'train_class'):
+                assert test[key] == train[key], f'{name}: {key}'
+            assert test.test_mode is False
+            assert cfg.pa_to_masks
+
+
+def test_pseudo_configs_differ_from_their_baseline_in_the_training_set_only():
+    for name in CONFIGS:
+        if '_pa' in name and 'mask_rcnn' in name:
+            ggn, baseline = _load(name), _load(name.replace('_pa', '', 1))
+            dataset = ggn.train_dataloader.dataset
+            assert dataset.type == 'PseudoLabelCocoDataset'
+            for key in ('model', 'optim_wrapper', 'train_cfg', 'test_dataloader'):
+                assert ggn[key] == baseline[key], f'{name}: {key}'

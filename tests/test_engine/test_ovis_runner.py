@@ -1,0 +1,37 @@
+import pytest
+import torch
+from mmengine.registry import RUNNERS
+from torch import nn
+
+from mmdet_ovis.apis.running import build_runner, load_config
+from mmdet_ovis.utils.checkpoint import CheckpointError
+
+
+@pytest.fixture
+def runner(root, openshapes, tmp_path):
+    path = root / 'configs' / 'openshapes' / 'class_agn_mask_rcnn.py'
+    cfg = load_config(path)
+    ann_file = str(openshapes / 'annotations' / 'instances_val.json')
+    cfg.test_dataloader.dataset.data_root = str(openshapes)
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.test_evaluator.ann_file = ann_file
+    return build_runner(cfg, path, str(tmp_path / 'work'), 'none')
+
+
+def test_registered_where_configs_look_for_it(runner):
+    assert RUNNERS.get('OVISRunner') is type(runner)
+
+
+def test_a_checkpoint_of_another_model_is_not_tested(runner, tmp_path):
+    path = tmp_path / 'other.pth'
+    torch.save({'state_dict': nn.Linear(2, 2).state_dict()}, path)
+    runner._load_from = str(path)
+    with pytest.raises(CheckpointError, match=r'other\.pth is a checkpoint of another'):
+        runner.test()
+
+
+def test_work_folder_is_named_after_the_config(root, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    path = root / 'configs' / 'openshapes' / 'pa_train.py'
+    runner = build_runner(load_config(path), path, None, 'none')
+    assert (tmp_path / 'work_dirs' / 'pa_train').samefile(runner.work_dir)
