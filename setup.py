@@ -33,6 +33,10 @@ setup(
     package_data={'pa_lib.cython_lib': ['*.pyx']},
     python_requires='>=3.10',
     install_requires=read_requirements('runtime.txt'),
+    extras_require={
+        name: read_requirements(f'{name}.txt')
+        for name in ('mminstall', 'optional', 'tests', 'docs')
+    },
     ext_modules=make_extensions(),
     zip_safe=False,
 )

@@ -314,11 +314,10 @@ class MergeTree:
 
 def _leaf_areas(labels: np.ndarray) -> np.ndarray:
     """Count the pixels of each label; refuse label maps that are no partition."""
-    if labels.ndim != 2 or labels.size == 0 or labels.min() < 1:
-        raise ValueError(
-            f'labels must be a map (H, W) of labels from 1, got the shape {labels.shape}'
-            + (f' with minimum {labels.min()}' if labels.size else '')
-        )
+    if labels.ndim != 2 or labels.size == 0:
+        raise ValueError(f'labels must be a map (H, W), got the shape {labels.shape}')
+    if labels.min() < 1:
+        raise ValueError(f'labels must count from 1, but the lowest is {labels.min()}')
     areas = np.bincount(labels.ravel())[1:].astype(np.int64)
     if (areas == 0).any():
         unused = int(np.argmin(areas)) + 1

@@ -133,10 +133,9 @@ def smallest_eigenpairs(
     """
     n_nodes = affinity.shape[0]
     root_degree = np.sqrt(affinity.sum(axis=1))
-    scaling = scipy.sparse.diags_array(1.0 / root_degree)
+    scaling = _diagonal(1.0 / root_degree)
     # Substituting u = sqrt(D) v makes the problem symmetric with unit right-hand side.
-    identity = scipy.sparse.diags_array(np.ones(n_nodes))
-    laplacian = identity - scaling @ affinity @ scaling
+    laplacian = _diagonal(np.ones(n_nodes)) - scaling @ affinity @ scaling
     if n_nodes <= _DENSE_NODES_PER_VECTOR * nvec:
         values, vectors = scipy.linalg.eigh(
             laplacian.toarray(), subset_by_index=[0, nvec - 1]
@@ -148,13 +147,16 @@ def smallest_eigenpairs(
     return values, vectors[:, order] / root_degree[:, None]
 
 
+def _diagonal(values: np.ndarray) -> scipy.sparse.csr_array:
+    return scipy.sparse.csr_array(scipy.sparse.diags(values))
+
+
 def _lanczos(
     laplacian: scipy.sparse.csr_array, nvec: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shift-invert Lanczos iteration around a point just below zero."""
     n_nodes = laplacian.shape[0]
-    shift = scipy.sparse.diags_array(np.full(n_nodes, _SHIFT))
-    shifted = (laplacian + shift).tocsc()
+    shifted = (laplacian + _diagonal(np.full(n_nodes, _SHIFT))).tocsc()
     # Positive definite: no pivoting, and an ordering made for symmetric matrices.
     factors = splu(
         shifted,

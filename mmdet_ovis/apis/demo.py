@@ -209,10 +209,9 @@ def _train(
         'tools/train.py',
         *(_config(config), '--work-dir', folder, '--resume', '--cfg-options'),
         f'randomness.seed={options.seed}',
+        # The stage that follows tests.
+        'train_cfg.val_interval=1000',
         *_data_options(options, 'train', 'val'),
-        f'val_evaluator.ann_file={options.data_root / "annotations/instances_val.json"}'
-        if config != 'pa_train'
-        else 'default_hooks.logger.interval=50',
         *extra,
         config=config,
         output=folder,

@@ -235,7 +235,7 @@ def node_statistics(labels, weights, parents, leaf_ranks, range_maxima):
                 extents_view[parent, k + 2] = max(
                     extents_view[parent, k + 2], extents_view[node, k + 2]
                 )
-    return counts[:-1], sums[:-1], sides[:-1], extents[:-1]
+    return counts[:n_nodes], sums[:n_nodes], sides[:n_nodes], extents[:n_nodes]
 
 
 cdef inline bint has_kept_ancestor(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import runpy
 import signal
 import sys
@@ -12,13 +14,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmdet.registry import MODELS
+from mmdet.registry import MODELS, TASK_UTILS
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 
+from mmdet_ovis.apis import extraction_progress
 from mmdet_ovis.apis.extraction import ExtractionInterrupted, extract_pseudo_labels
 from mmdet_ovis.pseudo_labels import SignatureMismatchError, TooManyBrokenError
+from mmdet_ovis.pseudo_labels.sources import AffinitySource
 from mmdet_ovis.structures.pseudo_annotation import check_pseudo_annotation
 
 N_IMAGES = 7
@@ -43,6 +48,14 @@ class IntensityAffinity(BaseModel):
             affinity = image[:1].float() / 255 * self.scale[0]
             sample.pred_affinity = PixelData(data=affinity)
         return data_samples
+
+
+@TASK_UTILS.register_module()
+class DyingSource(AffinitySource):
+    """What a worker is that the system kills for lack of memory."""
+
+    def annotate(self, evidence):
+        os._exit(1)
 
 
 @pytest.fixture
@@ -346,6 +359,35 @@ def test_other_settings_are_refused_by_name(extract, checkpoint, dataset):
     torch.save({'state_dict': {'scale': torch.full((1,), 0.5)}}, checkpoint)
     with pytest.raises(SignatureMismatchError, match='checkpoint_sha256'):
         extract()
+
+
+def test_a_dead_worker_is_explained(extract):
+    with pytest.raises(ChildProcessError, match='resume, with fewer --workers'):
+        extract(workers=1, cfg_options={'extraction.type': 'DyingSource'})
+
+
+def test_progress_is_logged_where_there_is_no_terminal(extract, monkeypatch):
+    monkeypatch.setattr(extraction_progress, '_LOG_SECONDS', 0.0)
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    try:
+        extract()
+    finally:
+        logger.removeHandler(handler)
+    (line,) = (line for line in lines if line.startswith('extraction: 3/7 images, '))
+    assert re.search(r'[\d.]+ images/s, 0:00:\d\d left', line)
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    with extraction_progress.show_progress('extraction', 4, done=3) as advance:
+        advance()
+    text = capsys.readouterr().err
+    assert '4/4' in text
+    assert 'images/s' in text
 
 
 def break_image(path, how):

@@ -5,11 +5,14 @@ Example:
         --dt results.segm.json --eval-class nonvoc --iou-type segm --out metrics.json
 """
 
+from __future__ import annotations
+
 import argparse
 
 from mmdet_ovis.apis.evaluation import evaluate_recall
 from mmdet_ovis.evaluation.functional.open_world_recall import MAX_DETS, PROTOCOLS
 from mmdet_ovis.evaluation.open_world import format_table
+from mmdet_ovis.utils.cli import run_tool
 from mmdet_ovis.utils.io import atomic_write_json
 
 
@@ -67,4 +70,4 @@ def _split(names: list[str] | None) -> str | list[str] | None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from mmdet_ovis.datasets.openshapes import OpenShapesConfig, make_openshapes
+from mmdet_ovis.utils.cli import run_tool
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -79,16 +80,8 @@ class SpeedColumn(ProgressColumn):
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the tool."""
-    args = parse_args(argv)
-    try:
-        generate(args)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
-
-
-def generate(args: argparse.Namespace) -> None:
     """Make the dataset and say what it holds."""
+    args = parse_args(argv)
     config = OpenShapesConfig(
         seed=args.seed,
         image_size=args.size[0] if len(args.size) == 1 else tuple(args.size),
@@ -124,4 +117,4 @@ def generate(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

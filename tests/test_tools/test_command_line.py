@@ -1,0 +1,84 @@
+"""Every tool explains itself and ends in one line when it is misused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+TOOLS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / 'tools').rglob('*.py')
+    if path.name != '__init__.py'
+)
+
+
+def _run(*command: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_tools_explain_every_option():
+    """One process for all: what takes time is the import of mmdet."""
+    code = (
+        'import contextlib, io, runpy, sys\n'
+        f'for tool in {TOOLS!r}:\n'
+        '    out = io.StringIO()\n'
+        '    sys.argv = [tool, "--help"]\n'
+        '    try:\n'
+        '        with contextlib.redirect_stdout(out):\n'
+        '            runpy.run_path(tool, run_name="__main__")\n'
+        '    except SystemExit as stop:\n'
+        '        assert stop.code == 0, tool\n'
+        '    text = out.getvalue()\n'
+        '    assert text.startswith("usage:"), tool\n'
+        '    assert len(text.split("\\n\\n")) >= 3, tool + " lacks a description"\n'
+    )
+    result = _run('-c', code)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ('command', 'message'),
+    [
+        (
+            ['tools/test.py', 'configs/openshapes/pa_train.py', 'nowhere.pth'],
+            'no such checkpoint: nowhere.pth',
+        ),
+        (
+            ['tools/train.py', 'configs/nowhere.py'],
+            'no such config: configs/nowhere.py',
+        ),
+        (
+            ['tools/image_demo.py', 'nowhere.jpg', '--pa', 'x.pth'],
+            'no such image or folder: nowhere.jpg',
+        ),
+    ],
+)
+def test_mistakes_end_in_one_line(command, message):
+    result = _run(*command)
+    assert result.returncode == 2
+    assert f'error: {message}' in result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+def test_shell_tools_print_their_usage():
+    for tool in ('dist_train.sh', 'dist_test.sh'):
+        result = subprocess.run(
+            ['bash', str(ROOT / 'tools' / tool)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 2
+        assert f'bash tools/{tool} CONFIG' in result.stderr
