@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import io
+import warnings
 
 REQUIREMENTS: dict[str, tuple[str, str]] = {
     'mmengine': ('0.10.12', '0.11.0'),
@@ -41,3 +44,11 @@ def _key(version: str) -> tuple[int, ...]:
     from mmengine.utils import digit_version
 
     return digit_version(version)
+
+
+def import_mmdet_quietly() -> None:
+    """Import mmdet's parts that report on optional packages which nobody needs here."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        for part in ('datasets', 'evaluation'):
+            importlib.import_module(f'mmdet.{part}')

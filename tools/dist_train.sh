@@ -1,19 +1,8 @@
 #!/usr/bin/env bash
 # bash tools/dist_train.sh CONFIG GPUS [options of tools/train.py]
-# Processes talk through NCCL, or through gloo where there is no GPU.
 set -eu
 if [ "$#" -lt 2 ]; then
     sed -n '2p' "$0" >&2
     exit 2
 fi
-CONFIG=$1
-GPUS=$2
-shift 2
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
-PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "${PYTHON:-python}" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$GPUS" \
-    "$ROOT/tools/train.py" "$CONFIG" --launcher pytorch "$@"
+exec bash "$(dirname "$0")/dist_run.sh" "$2" train.py "$1" "${@:3}"

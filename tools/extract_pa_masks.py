@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from mmdet_ovis.apis.extraction import extract_pseudo_labels
 from mmdet_ovis.pseudo_labels import SignatureMismatchError
-from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.cli import add_cfg_options, add_trust_checkpoint, run_tool
 
 EPILOG = """
 Repeating the same command resumes it. Exit codes: 0 complete; 2 wrong input, or too
@@ -70,18 +68,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--device', help='where the network runs, such as cuda:0 or cpu'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings, for example pa_to_masks.use_globalization=0',
-    )
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load the checkpoint even if it holds pickled code (only your own files)',
-    )
+    add_cfg_options(parser, 'pa_to_masks.use_globalization=0')
+    add_trust_checkpoint(parser)
     return parser.parse_args()
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from mmdet_ovis.apis.image_demo import group_images
-from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.cli import add_cfg_options, add_trust_checkpoint, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,17 +36,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--topk', type=int, default=10, help='masks to draw and write')
     parser.add_argument('--device', help='for example cpu or cuda:0')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings, for example pa_to_masks.use_globalization=0',
-    )
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load the checkpoint even if it holds pickled code (only your own files)',
-    )
+    add_cfg_options(parser, 'pa_to_masks.use_globalization=0')
+    add_trust_checkpoint(parser)
     return parser.parse_args()
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
 from mmdet_ovis.apis.running import build_runner, load_config, set_evaluation
 from mmdet_ovis.utils.checkpoint import trust_checkpoints
-from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.cli import (
+    add_cfg_options,
+    add_runner_options,
+    add_trust_checkpoint,
+    run_tool,
+    set_local_rank,
+)
 from mmdet_ovis.utils.io import atomic_write_json
 
 
@@ -31,34 +35,21 @@ def parse_args() -> argparse.Namespace:
         'not:<split>',
     )
     parser.add_argument(
-        '--work-dir', help='logs and metrics (default: work_dirs/<config name>)'
-    )
-    parser.add_argument(
         '--out', metavar='PREFIX', help='write detections to PREFIX.{bbox,segm}.json'
     )
     parser.add_argument(
         '--metrics-out', metavar='FILE', help='write the metrics to this JSON file'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings'
-    )
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
-    )
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load the checkpoint even if it holds pickled code (only your own files)',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_runner_options(parser)
+    add_cfg_options(parser, 'model.test_cfg.rcnn.max_per_img=300')
+    add_trust_checkpoint(parser)
+    return parser.parse_args()
 
 
 def main() -> None:
     """Build the runner, test, and keep the metrics."""
     args = parse_args()
+    set_local_rank(args.local_rank)
     cfg = load_config(args.config, args.cfg_options)
     set_evaluation(cfg, args.eval, args.eval_class, args.out)
     cfg.load_from = args.checkpoint

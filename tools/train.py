@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
-
-from mmengine.config import DictAction
 
 from mmdet_ovis.apis.running import build_runner, enable_amp, load_config, set_resume
 from mmdet_ovis.utils.checkpoint import trust_checkpoints
-from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.cli import (
+    add_cfg_options,
+    add_runner_options,
+    add_trust_checkpoint,
+    run_tool,
+    set_local_rank,
+)
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train a model.')
     parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--work-dir', help='logs and checkpoints (default: work_dirs/<config name>)'
-    )
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -32,29 +32,16 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate to the actual batch size',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings, for example optim_wrapper.optimizer.lr=0.01',
-    )
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
-    )
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load checkpoints even if they hold pickled code (only your own files)',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_runner_options(parser)
+    add_cfg_options(parser, 'optim_wrapper.optimizer.lr=0.01')
+    add_trust_checkpoint(parser)
+    return parser.parse_args()
 
 
 def main() -> None:
     """Build the runner and train."""
     args = parse_args()
+    set_local_rank(args.local_rank)
     cfg = load_config(args.config, args.cfg_options)
     set_resume(cfg, args.resume)
     if args.amp:

@@ -1,5 +1,10 @@
-# Baseline on the seen shapes: narrow, from scratch, minutes on a CPU.
-_base_ = '../mask_rcnn/class_agn_mask_rcnn.py'
+# Baseline on the seen shapes: narrow, minutes on a CPU. In place of ImageNet weights,
+# the backbone starts from that of pa_train.py, which knows the same labels and no more.
+_base_ = [
+    '../mask_rcnn/class_agn_mask_rcnn.py',
+    '../_base_/datasets/openshapes.py',
+    '../_base_/schedules/schedule_short.py',
+]
 
 model = dict(
     backbone=dict(
@@ -8,7 +13,11 @@ model = dict(
         stem_channels=32,
         frozen_stages=-1,
         norm_eval=False,
-        init_cfg=None,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='work_dirs/pa_train/epoch_5.pth',
+            prefix='backbone.',
+        ),
     ),
     neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
     rpn_head=dict(in_channels=64, feat_channels=64),
@@ -25,7 +34,6 @@ model = dict(
     test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=300), rcnn=dict(max_per_img=200)),
 )
 
-data_root = 'data/openshapes/'
 scale = (256, 256)
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].scale = scale
@@ -33,47 +41,20 @@ test_pipeline = _base_.test_pipeline
 test_pipeline[1].scale = scale
 train_dataloader = dict(
     batch_size=8,
-    dataset=dict(
-        data_root=data_root,
-        ann_file='annotations/instances_train.json',
-        data_prefix=dict(img='train/'),
-        train_class='openshapes_seen',
-        eval_class='openshapes_unseen',
-        pipeline=train_pipeline,
-    ),
+    dataset=_base_.openshapes_train
+    | dict(pipeline=train_pipeline, eval_class='openshapes_unseen'),
 )
 val_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        ann_file='annotations/instances_val.json',
-        data_prefix=dict(img='val/'),
-        train_class='openshapes_seen',
-        eval_class='openshapes_unseen',
-        pipeline=test_pipeline,
-    )
+    dataset=_base_.openshapes_val
+    | dict(pipeline=test_pipeline, eval_class='openshapes_unseen')
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    ann_file=data_root + 'annotations/instances_val.json',
+    ann_file=_base_.openshapes_root + 'annotations/instances_val.json',
     eval_class='openshapes_unseen',
 )
 test_evaluator = val_evaluator
 
-max_epochs = 12
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=0.001, weight_decay=0.05),
-    clip_grad=dict(max_norm=5.0),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
-    dict(
-        type='CosineAnnealingLR',
-        by_epoch=True,
-        begin=0,
-        end=max_epochs,
-        T_max=max_epochs,
-        eta_min_ratio=0.01,
-        convert_to_iter_based=True,
-    ),
-]
+train_cfg = dict(max_epochs=_base_.short_epochs, val_interval=_base_.short_epochs)
+optim_wrapper = dict(optimizer=_base_.short_optimizer, clip_grad=dict(max_norm=5.0))
+param_scheduler = _base_.short_schedule

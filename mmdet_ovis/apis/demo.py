@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +88,13 @@ def demo_stages(options: DemoOptions) -> list[Stage]:
             *('--out', data, '--num-train', options.num_train),
             *('--num-val', options.num_val, '--size', options.size),
         ),
-        _train(options, 'pa', 'train pairwise affinity on the seen shapes', 'pa_train'),
+        _train(
+            options,
+            'pa',
+            'train pairwise affinity on the seen shapes',
+            'pa_train',
+            _data_options(options, 'val'),
+        ),
         _stage(
             'extract',
             'extract masks from affinity',
@@ -115,26 +121,37 @@ def demo_stages(options: DemoOptions) -> list[Stage]:
             *('--out', work / 'pseudo.json'),
         ),
     ]
-    for name, config in DETECTORS.items():
-        extra = []
-        if name == 'ggn':
-            extra = [f'train_dataloader.dataset.additional_ann_file={merged.resolve()}']
-        stages.append(_train(options, name, f'train {name}', config, extra))
-        stages.append(
-            _stage(
-                f'test_{name}',
-                f'test {name}',
-                'tools/test.py',
-                *(_config(config), _last_checkpoint(work / name, config)),
-                *('--eval', 'segm', '--work-dir', work / name / 'test'),
-                *('--out', work / name / 'detections'),
-                *('--metrics-out', work / name / 'metrics.json', '--cfg-options'),
-                *_data_options(options, 'test'),
-                f'test_evaluator.ann_file={annotations / "instances_val.json"}',
-                config=config,
-            )
-        )
+    for name in DETECTORS:
+        stages += _detector_stages(options, name, pa_checkpoint, merged)
     return stages
+
+
+def _detector_stages(
+    options: DemoOptions, name: str, pa_checkpoint: Path, merged: Path
+) -> list[Stage]:
+    config, folder = DETECTORS[name], options.work_dir / name
+    settings = [
+        f'model.backbone.init_cfg.checkpoint={pa_checkpoint}',
+        # The next stage tests.
+        *('val_dataloader=None', 'val_evaluator=None', 'val_cfg=None'),
+    ]
+    if name == 'ggn':
+        settings.append(
+            f'train_dataloader.dataset.additional_ann_file={merged.resolve()}'
+        )
+    test = _stage(
+        f'test_{name}',
+        f'test {name}',
+        'tools/test.py',
+        *(_config(config), _last_checkpoint(folder, config)),
+        *('--eval', 'segm', '--work-dir', folder / 'test'),
+        *('--out', folder / 'detections', '--metrics-out', folder / 'metrics.json'),
+        '--cfg-options',
+        *_data_options(options, 'test'),
+        f'test_evaluator.ann_file={options.data_root}/annotations/instances_val.json',
+        config=config,
+    )
+    return [_train(options, name, f'train {name}', config, settings), test]
 
 
 def summarize(options: DemoOptions, seconds: dict[str, float]) -> dict:
@@ -200,7 +217,7 @@ def _stage(
 
 
 def _train(
-    options: DemoOptions, name: str, title: str, config: str, extra: list[str] = ()
+    options: DemoOptions, name: str, title: str, config: str, settings: Sequence[str]
 ) -> Stage:
     folder = options.work_dir / name
     return _stage(
@@ -209,10 +226,8 @@ def _train(
         'tools/train.py',
         *(_config(config), '--work-dir', folder, '--resume', '--cfg-options'),
         f'randomness.seed={options.seed}',
-        # The stage that follows tests.
-        'train_cfg.val_interval=1000',
-        *_data_options(options, 'train', 'val'),
-        *extra,
+        *_data_options(options, 'train'),
+        *settings,
         config=config,
         output=folder,
     )

@@ -33,6 +33,7 @@ from ..pseudo_labels.sources import (
     SourceOutput,
 )
 from ..pseudo_labels.store import CHUNK_SIZE, PseudoLabelStore
+from ..utils.progress import show_progress
 from ..version import __version__
 from .extraction_inputs import (
     AffinityNetwork,
@@ -42,7 +43,6 @@ from .extraction_inputs import (
     model_cfg,
 )
 from .extraction_pool import SourcePool, default_workers
-from .extraction_progress import show_progress
 from .extraction_summary import ExtractionSummary
 from .running import load_config
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
+
+from mmengine.config import DictAction
 
 TRACEBACK_VARIABLE = 'MMDET_OVIS_TRACEBACK'
 
@@ -30,3 +33,49 @@ def run_tool(main: Callable[[], int | None]) -> None:
         )
         sys.exit(2)
     sys.exit(code or 0)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add ``--cfg-options``.
+
+    Args:
+        parser (ArgumentParser): Changed in place.
+        example (str): A setting that users of this tool would override.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help=f'override settings of the config, for example {example}',
+    )
+
+
+def add_trust_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add ``--trust-checkpoint``."""
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load checkpoints even if they hold pickled code (only your own files)',
+    )
+
+
+def add_runner_options(parser: argparse.ArgumentParser) -> None:
+    """Add what training and testing share: work folder and launcher."""
+    parser.add_argument(
+        '--work-dir', help='logs and results (default: work_dirs/<config name>)'
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what starts the processes (default: none, one process)',
+    )
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS
+    )
+
+
+def set_local_rank(local_rank: int | None) -> None:
+    """Pass ``--local-rank`` on to mmengine, which reads the environment."""
+    os.environ.setdefault('LOCAL_RANK', str(local_rank or 0))

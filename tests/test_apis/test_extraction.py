@@ -20,11 +20,11 @@ from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 
-from mmdet_ovis.apis import extraction_progress
 from mmdet_ovis.apis.extraction import ExtractionInterrupted, extract_pseudo_labels
 from mmdet_ovis.pseudo_labels import SignatureMismatchError, TooManyBrokenError
 from mmdet_ovis.pseudo_labels.sources import AffinitySource
 from mmdet_ovis.structures.pseudo_annotation import check_pseudo_annotation
+from mmdet_ovis.utils import progress
 
 N_IMAGES = 7
 CHUNK_SIZE = 3
@@ -367,7 +367,7 @@ def test_a_dead_worker_is_explained(extract):
 
 
 def test_progress_is_logged_where_there_is_no_terminal(extract, monkeypatch):
-    monkeypatch.setattr(extraction_progress, '_LOG_SECONDS', 0.0)
+    monkeypatch.setattr(progress, '_LOG_SECONDS', 0.0)
     lines = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())
@@ -383,7 +383,7 @@ def test_progress_is_logged_where_there_is_no_terminal(extract, monkeypatch):
 
 def test_progress_is_a_bar_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
-    with extraction_progress.show_progress('extraction', 4, done=3) as advance:
+    with progress.show_progress('extraction', 4, done=3) as advance:
         advance()
     text = capsys.readouterr().err
     assert '4/4' in text

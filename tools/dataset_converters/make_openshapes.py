@@ -7,18 +7,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-
 from mmdet_ovis.datasets.openshapes import OpenShapesConfig, make_openshapes
 from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.progress import show_progress
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -71,14 +62,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-class SpeedColumn(ProgressColumn):
-    """Images per second."""
-
-    def render(self, task: Task) -> str:
-        """Draw the column."""
-        return f'{task.finished_speed or task.speed or 0.0:.0f} images/s'
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Make the dataset and say what it holds."""
     args = parse_args(argv)
@@ -89,24 +72,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         num_val=args.num_val,
         appearance_bias=args.appearance_bias,
     )
-    columns = (
-        TextColumn('OpenShapes'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        SpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as bar:
-        task = bar.add_task('images', total=config.num_train + config.num_val)
+    total = config.num_train + config.num_val
+    with show_progress('OpenShapes', total) as advance:
         summary = make_openshapes(
             args.out,
             config,
             workers=args.workers,
             overwrite=args.overwrite,
-            progress=lambda done, _: bar.update(task, completed=done),
+            progress=lambda done, total: advance(),
         )
-        if not summary.created:
-            bar.update(task, visible=False)
     state = 'written to' if summary.created else 'is already in'
     counts = ', '.join(
         f'{split}: {summary.num_images[split]} images with '

@@ -1,15 +1,9 @@
 # Class-agnostic Mask R-CNN for CPUs: MobileNetV2, and narrow necks and heads.
-_base_ = './class_agn_mask_rcnn_r50_fpn.py'
+_base_ = ['./class_agn_mask_rcnn_r50_fpn.py', './mobilenet-v2.py']
 
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='MobileNetV2',
-        out_indices=(1, 2, 4, 7),
-        norm_eval=True,
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://mmdet/mobilenet_v2'),
-    ),
-    neck=dict(in_channels=[24, 32, 96, 1280], out_channels=96),
+    backbone=_base_.mobilenet_v2,
+    neck=dict(in_channels=_base_.mobilenet_v2_channels, out_channels=96),
     rpn_head=dict(in_channels=96, feat_channels=96),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=96),

@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from mmdet_ovis.apis.demo import DemoOptions, demo_stages, demo_table, summarize
+from mmdet_ovis.apis.stages import Stage
+
+
+def _metrics(value, prefix=''):
+    keys = ('segm_AR@10', 'segm_AR@100', 'segm_AP', 'segm_F1@100')
+    return {
+        f'{prefix}{split}{key}': value + shift
+        for split, shift in (('', 0.0), ('seen_', 0.1), ('all_', 0.2))
+        for key in keys
+    }
+
+
+@pytest.fixture
+def finished(tmp_path):
+    for name, value in (('baseline', 0.1), ('ggn', 0.3)):
+        (tmp_path / name).mkdir()
+        metrics = json.dumps(_metrics(value, prefix='coco/'))
+        (tmp_path / name / 'metrics.json').write_text(metrics)
+    (tmp_path / 'pseudo.json').write_text(json.dumps(_metrics(0.5)))
+    return DemoOptions(work_dir=tmp_path, seed=7)
+
+
+def test_every_stage_is_a_command_of_this_repository():
+    stages = demo_stages(DemoOptions())
+    assert [stage.name for stage in stages] == [
+        'data', 'pa', 'extract', 'merge', 'pseudo',
+        'baseline', 'test_baseline', 'ggn', 'test_ggn',
+    ]  # fmt: skip
+    for stage in stages:
+        assert isinstance(stage, Stage)
+        assert Path(stage.command[1]).is_file()
+
+
+def test_a_stage_depends_on_the_text_of_its_config():
+    by_name = {stage.name: stage for stage in demo_stages(DemoOptions())}
+    assert 'PairwiseAffinityPredictor' in by_name['pa'].inputs
+    assert 'PseudoLabelCocoDataset' in by_name['ggn'].inputs
+
+
+def test_baseline_and_ggn_are_trained_alike_but_for_the_pseudo_masks():
+    by_name = {stage.name: stage for stage in demo_stages(DemoOptions())}
+    baseline, ggn = by_name['baseline'].command, by_name['ggn'].command
+    more = [argument for argument in ggn if 'additional_ann_file' in argument]
+    assert len(more) == 1
+    assert len(ggn) == len(baseline) + 1
+
+
+def test_summary_holds_both_halves(finished):
+    summary = summarize(finished, {'pa': 3.0})
+    assert summary['seed'] == 7
+    assert summary['baseline']['unseen']['segm_AR@100'] == pytest.approx(0.1)
+    assert summary['ggn']['seen']['segm_AR@100'] == pytest.approx(0.4)
+    assert summary['pseudo']['unseen']['segm_AP'] == pytest.approx(0.5)
+    assert summary['seconds'] == {'pa': 3.0}
+
+
+def test_table_prints_percentages(finished):
+    table = demo_table(summarize(finished, {}))
+    row = next(line for line in table.splitlines() if 'GGN (test)' in line)
+    assert row.count('30.0') == 4
+    assert 'AR@100' in table
