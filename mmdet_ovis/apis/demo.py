@@ -6,8 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from mmengine.config import Config
 from terminaltables import AsciiTable
 
 from ..utils.io import atomic_write_json, read_json
@@ -203,6 +205,11 @@ def _config(name: str) -> Path:
     return ROOT / CONFIGS / f'{name}.py'
 
 
+@cache
+def _read_config(name: str) -> Config:
+    return load_config(_config(name))
+
+
 def _stage(
     name: str,
     title: str,
@@ -212,7 +219,7 @@ def _stage(
     output: Path | None = None,
 ) -> Stage:
     command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    inputs = load_config(_config(config)).pretty_text if config else ''
+    inputs = _read_config(config).pretty_text if config else ''
     return Stage(name, title, command, output, inputs)
 
 
@@ -239,4 +246,4 @@ def _data_options(options: DemoOptions, *loaders: str) -> list[str]:
 
 
 def _last_checkpoint(folder: Path, config: str) -> Path:
-    return folder / f'epoch_{load_config(_config(config)).train_cfg.max_epochs}.pth'
+    return folder / f'epoch_{_read_config(config).train_cfg.max_epochs}.pth'

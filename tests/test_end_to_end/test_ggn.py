@@ -77,7 +77,7 @@ def pseudo_file(work, openshapes, pa_checkpoint):
 
 def test_affinity_network_is_validated(work, pa_checkpoint):
     """The metric of the validation reaches the log."""
-    (log,) = (work / 'pa').glob('*/vis_data/*.json')
+    (log,) = (work / 'pa').glob('*/vis_data/scalars.json')
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert any('pa/boundary_ODS_2px' in record for record in records)
 
@@ -110,7 +110,9 @@ def test_one_photograph(work, openshapes, pa_checkpoint):
     assert (work / '000001.png').stat().st_size > 1000
 
 
-def test_two_processes_train_and_one_tests(work, openshapes, pseudo_file):
+def test_two_processes_train_and_one_tests(
+    work, openshapes, pa_checkpoint, pseudo_file
+):
     """The documented commands, on CPUs through gloo."""
     config = CONFIGS / 'class_agn_mask_rcnn_pa.py'
     annotations = openshapes / 'annotations' / 'instances_val.json'
@@ -119,6 +121,7 @@ def test_two_processes_train_and_one_tests(work, openshapes, pseudo_file):
         '--cfg-options', *_options(openshapes, 'train'),
         'train_dataloader.batch_size=2', 'train_cfg.max_epochs=1',
         f'train_dataloader.dataset.additional_ann_file={pseudo_file}',
+        f'model.backbone.init_cfg.checkpoint={pa_checkpoint}',
         'val_dataloader=None', 'val_evaluator=None', 'val_cfg=None',
         'default_hooks.logger.interval=1',
         PYTHON=sys.executable, PORT=str(20000 + os.getpid() % 20000),
