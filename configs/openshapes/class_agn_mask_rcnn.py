@@ -28,10 +28,10 @@ model = dict(
         mask_head=dict(num_convs=2, in_channels=64, conv_out_channels=64),
     ),
     train_cfg=dict(
-        rpn_proposal=dict(nms_pre=500, max_per_img=200),
+        rpn_proposal=dict(nms_pre=200, max_per_img=100),
         rcnn=dict(sampler=dict(num=32)),
     ),
-    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=300), rcnn=dict(max_per_img=200)),
+    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=100), rcnn=dict(max_per_img=200)),
 )
 
 scale = (192, 192)
@@ -40,7 +40,7 @@ train_pipeline[2].scale = scale
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].scale = scale
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     dataset=_base_.openshapes_train
     | dict(pipeline=train_pipeline, eval_class='openshapes_unseen'),
 )
@@ -56,5 +56,7 @@ val_evaluator = dict(
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=_base_.short_epochs, val_interval=_base_.short_epochs)
-optim_wrapper = dict(optimizer=_base_.short_optimizer, clip_grad=dict(max_norm=5.0))
+optim_wrapper = dict(
+    optimizer=_base_.short_optimizer | dict(lr=0.0007), clip_grad=dict(max_norm=5.0)
+)
 param_scheduler = _base_.short_schedule

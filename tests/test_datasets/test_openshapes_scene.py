@@ -322,7 +322,7 @@ def test_signature_covers_every_parameter():
         'num_val': 7,
         'min_objects': 2,
         'max_objects': 9,
-        'min_scale': 0.1,
+        'min_scale': 0.2,
         'max_scale': 0.4,
         'min_visible_fraction': 0.4,
         'min_visible_area': 70,

@@ -1,9 +1,10 @@
 """What OpenShapes is made of: categories, surface families and colours.
 
 The two halves of the categories own disjoint surface families, as real classes look
-different from each other: a detector that sees unlabelled objects of the unseen half
-as background can learn to ignore them. Colours are drawn without regard to the
-category, so they tell nothing about it.
+different from each other: seen objects wear patterns, unseen ones irregular surfaces
+that resemble the photographs behind them. A detector that sees unlabelled objects of
+the unseen half as background can learn to ignore them. Colours are drawn without
+regard to the category, so they tell nothing about it.
 """
 
 from __future__ import annotations
@@ -56,39 +57,41 @@ SEEN_FAMILIES = (
     Family('plain', (0.0, 0.0)),
     Family('striped', (0.6, 1.0)),
     Family('checkered', (0.6, 1.0)),
-    Family('marbled', (0.3, 0.7)),
-    Family('brick', (0.35, 0.7)),
-    Family('pebbled', (0.6, 1.0)),
-    Family('hatched', (0.25, 0.5)),
-)
-UNSEEN_FAMILIES = (
-    Family('faded', (0.4, 0.8)),
     Family('dotted', (0.6, 1.0)),
     Family('wavy', (0.6, 1.0)),
     Family('zigzag', (0.6, 1.0)),
+    Family('hatched', (0.25, 0.5)),
+)
+"""Patterns, as they are printed or woven."""
+UNSEEN_FAMILIES = (
+    Family('marbled', (0.3, 0.7)),
+    Family('brick', (0.35, 0.7)),
+    Family('pebbled', (0.6, 1.0)),
+    Family('faded', (0.4, 0.8)),
     Family('grassy', (0.4, 0.8)),
     Family('starry', (0.6, 1.0)),
     Family('scribbled', (0.3, 0.6)),
 )
+"""Irregular surfaces, most of them photographed, as the backgrounds are."""
 FAMILIES = {family.name: family for family in SEEN_FAMILIES + UNSEEN_FAMILIES}
 
 CATALOG = (
-    Category(1, 'disc', 'discs', True, ('plain', 'striped', 'brick')),
-    Category(2, 'square', 'squares', True, ('checkered', 'marbled', 'hatched')),
-    Category(3, 'triangle', 'triangles', True, ('striped', 'pebbled', 'plain')),
-    Category(4, 'star', 'stars', True, ('marbled', 'plain', 'checkered')),
-    Category(5, 'ring', 'rings', True, ('hatched', 'striped', 'pebbled')),
-    Category(6, 'heart', 'hearts', True, ('pebbled', 'brick', 'marbled')),
-    Category(7, 'hexagon', 'hexagons', True, ('brick', 'hatched', 'checkered')),
-    Category(8, 'pill', 'pills', True, ('plain', 'checkered', 'striped')),
-    Category(9, 'cross', 'crosses', False, ('faded', 'dotted', 'grassy')),
-    Category(10, 'crescent', 'crescents', False, ('wavy', 'scribbled', 'starry')),
-    Category(11, 'arrow', 'arrows', False, ('dotted', 'zigzag', 'faded')),
-    Category(12, 'gear', 'gears', False, ('scribbled', 'faded', 'wavy')),
-    Category(13, 'flower', 'flowers', False, ('starry', 'dotted', 'zigzag')),
-    Category(14, 'leaf', 'leaves', False, ('grassy', 'wavy', 'scribbled')),
-    Category(15, 'wedge', 'wedges', False, ('zigzag', 'grassy', 'faded')),
-    Category(16, 'bolt', 'bolts', False, ('faded', 'starry', 'dotted')),
+    Category(1, 'disc', 'discs', True, ('plain', 'striped', 'dotted')),
+    Category(2, 'square', 'squares', True, ('checkered', 'wavy', 'hatched')),
+    Category(3, 'triangle', 'triangles', True, ('striped', 'zigzag', 'plain')),
+    Category(4, 'star', 'stars', True, ('wavy', 'plain', 'checkered')),
+    Category(5, 'ring', 'rings', True, ('hatched', 'striped', 'zigzag')),
+    Category(6, 'heart', 'hearts', True, ('dotted', 'plain', 'wavy')),
+    Category(7, 'hexagon', 'hexagons', True, ('zigzag', 'hatched', 'checkered')),
+    Category(8, 'pill', 'pills', True, ('plain', 'checkered', 'dotted')),
+    Category(9, 'cross', 'crosses', False, ('faded', 'pebbled', 'grassy')),
+    Category(10, 'crescent', 'crescents', False, ('marbled', 'scribbled', 'starry')),
+    Category(11, 'arrow', 'arrows', False, ('pebbled', 'brick', 'faded')),
+    Category(12, 'gear', 'gears', False, ('scribbled', 'faded', 'marbled')),
+    Category(13, 'flower', 'flowers', False, ('starry', 'pebbled', 'brick')),
+    Category(14, 'leaf', 'leaves', False, ('grassy', 'marbled', 'scribbled')),
+    Category(15, 'wedge', 'wedges', False, ('brick', 'grassy', 'faded')),
+    Category(16, 'bolt', 'bolts', False, ('marbled', 'starry', 'pebbled')),
 )
 CATEGORY_BY_NAME = {category.name: category for category in CATALOG}
 

@@ -46,20 +46,20 @@ class OpenShapesConfig:
         >>> OpenShapesConfig(min_objects=0)
         Traceback (most recent call last):
             ...
-        ValueError: OpenShapesConfig: need 1 <= min_objects <= max_objects, got 0 and 8
+        ValueError: OpenShapesConfig: need 1 <= min_objects <= max_objects, got 0 and 10
     """
 
     seed: int = 0
     image_size: int | tuple[int, int] = 256
     num_train: int = 800
     num_val: int = 200
-    min_objects: int = 3
-    max_objects: int = 8
-    min_scale: float = 0.12
-    max_scale: float = 0.6
+    min_objects: int = 4
+    max_objects: int = 10
+    min_scale: float = 0.1
+    max_scale: float = 0.45
     min_visible_fraction: float = 0.3
     min_visible_area: int = 60
-    appearance_bias: float = 0.75
+    appearance_bias: float = 0.9
     repeat_prob: float = 0.15
     jpeg_quality: int = 95
 
