@@ -15,7 +15,7 @@ model = dict(
         norm_eval=False,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/pa_train/epoch_6.pth',
+            checkpoint='work_dirs/pa_train/epoch_5.pth',
             prefix='backbone.',
         ),
     ),
@@ -55,8 +55,10 @@ val_evaluator = dict(
 )
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_epochs=_base_.short_epochs, val_interval=_base_.short_epochs)
+max_epochs = 9
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 optim_wrapper = dict(
     optimizer=_base_.short_optimizer | dict(lr=0.0007), clip_grad=dict(max_norm=5.0)
 )
-param_scheduler = _base_.short_schedule
+warmup, cosine = _base_.short_schedule
+param_scheduler = [warmup, cosine | dict(end=max_epochs, T_max=max_epochs)]

@@ -51,3 +51,32 @@ def test_failure_shows_the_log_and_is_run_again(tmp_path):
         with pytest.raises(StageError, match='the cause'):
             run_stages([bad], tmp_path, str)
     assert read_json(tmp_path / 'stages' / 'bad.json')['done'] is False
+
+
+def test_stages_of_a_tuple_run_side_by_side(tmp_path):
+    """Each waits for a file that the other one writes."""
+    code = (
+        'import pathlib, sys, time\n'
+        'mine, other = map(pathlib.Path, sys.argv[1:])\n'
+        'mine.touch()\n'
+        'for _ in range(600):\n'
+        '    if other.exists(): break\n'
+        '    time.sleep(0.05)\n'
+        'else:\n'
+        '    sys.exit("the other one does not run")\n'
+    )
+    a, b = str(tmp_path / 'a'), str(tmp_path / 'b')
+    pair = (
+        Stage('a', 'first', [sys.executable, '-c', code, a, b]),
+        Stage('b', 'second', [sys.executable, '-c', code, b, a]),
+    )
+    assert set(run_stages([pair], tmp_path, str)) == {'a', 'b'}
+
+
+def test_what_ended_well_beside_a_failure_is_kept(tmp_path):
+    bad = Stage('bad', 'fail', [sys.executable, '-c', 'raise SystemExit(3)'])
+    good = _append(tmp_path, 'good')
+    for _ in range(2):
+        with pytest.raises(StageError, match="stage 'bad' failed with code 3"):
+            run_stages([(good, bad)], tmp_path, str)
+    assert _written(tmp_path) == ['good']

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
+ROOT = Path(__file__).resolve().parents[2]
 TOOLS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / 'tools').rglob('*.py')
