@@ -100,7 +100,8 @@ def test_recall_of_the_masks_is_measured(work, pseudo_file, openshapes):
         '--iou-type', 'segm', '--out', work / 'pseudo.json',
     )  # fmt: skip
     metrics = json.loads((work / 'pseudo.json').read_text())
-    assert 0 < metrics['segm_AR@100'] <= 1
+    # One short epoch promises no recall, only a measurement of it.
+    assert 0 <= metrics['segm_AR@100'] <= metrics['segm_AR50@100'] <= 1
 
 
 def test_one_photograph(work, openshapes, pa_checkpoint):
