@@ -329,6 +329,15 @@ def test_a_truncated_part_is_made_again(extract, before, out, undisturbed):
     assert out.read_bytes() == undisturbed
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as a terminal sends it; jobs in the background start with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures('interruptible')
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize('workers', [0, 2])
 def test_a_signal_closes_the_job_cleanly(
