@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 
 from mmengine.config import Config
-from terminaltables import AsciiTable
 
 from ..utils.io import atomic_write_json, read_json
 from .demo_pictures import draw_demo
+from .demo_tables import demo_table
 from .running import load_config
 from .stages import Stage, run_stages
 
@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = 'configs/openshapes'
 DETECTORS = {'baseline': 'class_agn_mask_rcnn', 'ggn': 'class_agn_mask_rcnn_pa'}
 SEEN, UNSEEN = 'openshapes_seen', 'openshapes_unseen'
-TABLE_KEYS = ('segm_AR@10', 'segm_AR@100', 'segm_AP', 'segm_F1@100')
 
 
 @dataclass(frozen=True)
@@ -187,25 +186,6 @@ def _split_metrics(metrics: dict[str, float]) -> dict[str, dict[str, float]]:
         if not key.startswith(('seen_', 'all_'))
     }
     return {'seen': seen, 'unseen': unseen}
-
-
-def demo_table(summary: dict) -> str:
-    """Format the table of the demo; figures are percentages."""
-    rows = [['masks of', 'objects', *(key.removeprefix('segm_') for key in TABLE_KEYS)]]
-    for name, title in (
-        ('baseline', 'baseline (test)'),
-        ('ggn', 'GGN (test)'),
-        ('pseudo', 'pseudo masks (train)'),
-    ):
-        for split in ('unseen', 'seen'):
-            metrics = summary[name][split]
-            rows.append(
-                [title, split, *(f'{100 * metrics[key]:.1f}' for key in TABLE_KEYS)]
-            )
-    table = AsciiTable(rows, 'OpenShapes, %')
-    for column in range(2, len(rows[0])):
-        table.justify_columns[column] = 'right'
-    return table.table
 
 
 def _config(name: str) -> Path:

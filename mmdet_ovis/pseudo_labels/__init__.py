@@ -2,9 +2,10 @@
 
 from . import sources
 from .filters import select_pseudo_annotations
+from .interpolation import interpolate_extracted_masks
 from .merge import MergeOptions, MergeSummary, merge_annotations
 from .quarantine import TooManyBrokenError
-from .reader import load_pseudo_annotations
+from .reader import load_pseudo_annotations, load_pseudo_lists
 from .signature import RunSignature, SignatureMismatchError
 from .store import PseudoLabelStore
 
@@ -15,7 +16,9 @@ __all__ = [
     'RunSignature',
     'SignatureMismatchError',
     'TooManyBrokenError',
+    'interpolate_extracted_masks',
     'load_pseudo_annotations',
+    'load_pseudo_lists',
     'merge_annotations',
     'select_pseudo_annotations',
     'sources',

@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..structures.pseudo_annotation import PseudoAnnotation
-from ..utils.coco import load_coco
+from ..utils.coco import image_sizes, load_coco
 from ..utils.io import atomic_write_json
 from .filters import select_pseudo_annotations
 from .reader import iter_pseudo_annotations
@@ -81,14 +80,16 @@ def merge_annotations(
             mask twice; the message names file and index.
     """
     options = options or MergeOptions()
-    reference = load_coco(ref).dataset
+    coco = load_coco(ref)
+    reference = coco.dataset
     paths = expand_inputs(inputs)
     if Path(out).resolve() in {Path(p).resolve() for p in (ref, *paths)}:
         raise ValueError(f'{out} is read by this merge, choose another output')
     categories = _categories(reference, options, ref)
     truth = reference['annotations']
     last_id = max((ann['id'] for ann in truth), default=0)
-    checker = _Checker(reference, ref, {cat['id'] for cat in categories})
+    sizes = image_sizes(coco, ref)
+    checker = _Checker(sizes, ref, {cat['id'] for cat in categories})
     by_image: dict[int, list[PseudoAnnotation]] = defaultdict(list)
     for where, ann in _read_all(paths):
         if options.category_id is not None:
@@ -174,14 +175,12 @@ def _categories(reference: Mapping, options: MergeOptions, ref: str | Path) -> l
 class _Checker:
     """Holds every annotation against the reference and those before it."""
 
-    def __init__(self, reference: Mapping, ref: str | Path, categories: set) -> None:
+    def __init__(
+        self, sizes: Mapping[int, tuple[int, int]], ref: str | Path, categories: set
+    ) -> None:
+        self.sizes = sizes
         self.ref = ref
         self.categories = categories
-        self.sizes: dict[Any, list[int]] = {}
-        for i, image in enumerate(reference['images']):
-            if 'height' not in image or 'width' not in image:
-                raise ValueError(f'{ref}: images[{i}] lacks height or width')
-            self.sizes[image['id']] = [image['height'], image['width']]
         self.seen: dict[tuple[int, int], str] = {}
 
     def check(self, ann: PseudoAnnotation, where: str) -> None:
@@ -193,11 +192,12 @@ class _Checker:
                 f'{len(self.sizes)} images of {self.ref}; are these the masks of '
                 'another dataset or split?'
             )
-        if list(ann['segmentation']['size']) != size:
+        if tuple(ann['segmentation']['size']) != size:
             raise ValueError(
                 f'{where}: the mask has size {list(ann["segmentation"]["size"])}, '
-                f'image {image_id} is {size} (height, width) in {self.ref}; extract '
-                'the masks at the original size'
+                f'image {image_id} is {list(size)} (height, width) in {self.ref}; '
+                'bring the masks to that size with '
+                'tools/interpolate_extracted_masks.py --ref'
             )
         if ann['category_id'] not in self.categories:
             raise ValueError(

@@ -39,6 +39,33 @@ def load_pseudo_annotations(path: str | Path) -> dict[int, list[PseudoAnnotation
     return dict(by_image)
 
 
+def load_pseudo_lists(path: str | Path) -> list[list[PseudoAnnotation]]:
+    """Read what ``tools/extract_pa_masks.py`` wrote, as it stands.
+
+    Args:
+        path (str | Path): A list of lists.
+
+    Returns:
+        list[list[PseudoAnnotation]]: One list an image, in the order of the file;
+        empty for images without a mask.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is broken or a COCO file; the message names file,
+            index and key.
+    """
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise ValueError(
+            f'{path} holds a {type(content).__name__}; the format of '
+            'tools/extract_pa_masks.py is a list with a list of masks an image'
+        )
+    lists: list[list[PseudoAnnotation]] = [[] for _ in content]
+    for i, where, ann in _of_lists(content, path):
+        lists[i].append(_checked(ann, where))
+    return lists
+
+
 def iter_pseudo_annotations(
     path: str | Path,
 ) -> Iterator[tuple[str, PseudoAnnotation]]:
@@ -59,7 +86,7 @@ def iter_pseudo_annotations(
     if isinstance(content, Mapping):
         entries = _of_coco(content, path)
     elif isinstance(content, list):
-        entries = _of_lists(content, path)
+        entries = ((where, ann) for _, where, ann in _of_lists(content, path))
     else:
         raise ValueError(
             f'{path} holds a {type(content).__name__}; pseudo annotations are a list '
@@ -67,11 +94,15 @@ def iter_pseudo_annotations(
             '(tools/merge_annotations.py)'
         )
     for where, ann in entries:
-        check_pseudo_annotation(ann, where)
-        yield where, {**PSEUDO_DEFAULTS, **ann}
+        yield where, _checked(ann, where)
 
 
-def _of_lists(content: list, path: str | Path) -> Iterator[tuple[str, Any]]:
+def _checked(ann: Any, where: str) -> PseudoAnnotation:
+    check_pseudo_annotation(ann, where)
+    return {**PSEUDO_DEFAULTS, **ann}
+
+
+def _of_lists(content: list, path: str | Path) -> Iterator[tuple[int, str, Any]]:
     for i, anns in enumerate(content):
         if not isinstance(anns, list):
             raise ValueError(
@@ -79,7 +110,7 @@ def _of_lists(content: list, path: str | Path) -> Iterator[tuple[str, Any]]:
                 'tools/extract_pa_masks.py it is the list of masks of one image'
             )
         for j, ann in enumerate(anns):
-            yield f'{path}[{i}][{j}]', ann
+            yield i, f'{path}[{i}][{j}]', ann
 
 
 def _of_coco(content: Mapping, path: str | Path) -> Iterator[tuple[str, Any]]:

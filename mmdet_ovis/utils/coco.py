@@ -50,3 +50,24 @@ def load_coco(path: str | os.PathLike) -> COCO:
     coco.img_ann_map = coco.imgToAnns
     coco.cat_img_map = coco.catToImgs
     return coco
+
+
+def image_sizes(coco: COCO, path: str | os.PathLike) -> dict[int, tuple[int, int]]:
+    """Height and width of each image, in pixels.
+
+    Args:
+        coco (COCO): What :func:`load_coco` returns.
+        path (str | PathLike): Where it was read from, for messages.
+
+    Returns:
+        dict[int, tuple[int, int]]: By image id.
+
+    Raises:
+        ValueError: If an image does not say how large it is.
+    """
+    sizes = {}
+    for i, image in enumerate(coco.dataset['images']):
+        if 'height' not in image or 'width' not in image:
+            raise ValueError(f'{path}: images[{i}] lacks height or width')
+        sizes[image['id']] = (image['height'], image['width'])
+    return sizes

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_ovis.apis.demo import DemoOptions, demo_stages, demo_table, summarize
+from mmdet_ovis.apis.demo import DemoOptions, demo_stages, summarize
+from mmdet_ovis.apis.demo_tables import demo_table, seeds_table
 from mmdet_ovis.apis.stages import Stage
 
 
@@ -72,3 +73,36 @@ def test_table_prints_percentages(finished):
     row = next(line for line in table.splitlines() if 'GGN (test)' in line)
     assert row.count('30.0') == 4
     assert 'AR@100' in table
+
+
+def _run(seed, **figures):
+    """AR@100 as given, every other figure 0."""
+    rest = dict.fromkeys(('segm_AR@10', 'segm_AP', 'segm_F1@100'), 0.0)
+    return {
+        'seed': seed,
+        **{
+            name: {split: {'segm_AR@100': figures.get(name, 0.0), **rest}
+                   for split in ('unseen', 'seen')}
+            for name in ('baseline', 'ggn', 'pseudo')
+        },
+    }  # fmt: skip
+
+
+def test_seeds_stand_in_order_with_the_median_of_the_gain():
+    runs = [
+        _run(2, baseline=0.3, ggn=0.36),
+        _run(0, baseline=0.29, ggn=0.345),
+        _run(1, baseline=0.31, ggn=0.3),
+    ]
+    lines = seeds_table(runs).splitlines()
+    row = next(line for line in lines if 'GGN (test)' in line and 'unseen' in line)
+    assert '34.5 / 30.0 / 36.0' in row
+    assert lines[-2] == (
+        'GGN - baseline, AR@100, unseen: +5.5, -1.0, +6.0 (seeds: 0, 1, 2; median +5.5)'
+    )
+
+
+@pytest.mark.parametrize('seeds', [[], [1, 1]])
+def test_seeds_must_differ(seeds):
+    with pytest.raises(ValueError, match='different seeds'):
+        seeds_table([_run(seed) for seed in seeds])

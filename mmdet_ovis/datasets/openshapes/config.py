@@ -54,12 +54,12 @@ class OpenShapesConfig:
     num_train: int = 800
     num_val: int = 200
     min_objects: int = 4
-    max_objects: int = 10
-    min_scale: float = 0.1
-    max_scale: float = 0.45
+    max_objects: int = 8
+    min_scale: float = 0.16
+    max_scale: float = 0.5
     min_visible_fraction: float = 0.3
     min_visible_area: int = 60
-    appearance_bias: float = 0.9
+    appearance_bias: float = 1.0
     repeat_prob: float = 0.15
     jpeg_quality: int = 95
 
