@@ -184,6 +184,29 @@ def test_the_model_index_lists_every_metafile():
     )
 
 
+def test_readme_and_metafile_hold_the_same_results():
+    metafile = ROOT / 'configs/openshapes/metafile.yml'
+    models = yaml.safe_load(metafile.read_text(encoding='utf-8'))['Models']
+    rows = re.findall(
+        r'^\| (baseline|GGN) \| (seen|unseen) \| (.*) \|$',
+        (ROOT / 'README.md').read_text(encoding='utf-8'),
+        re.M,
+    )
+    shown = {
+        (name, split): [[float(x) for x in cell.split(' / ')] for cell in cells]
+        for name, split, cells in ((n, s, c.split(' | ')) for n, s, c in rows)
+    }
+    recorded = {
+        (name, result['Dataset'].split()[1]): list(result['Metrics'].values())
+        for name, model in zip(('baseline', 'GGN'), models, strict=True)
+        for result in model['Results']
+    }
+    assert len(recorded) == 4
+    assert all(len(seeds) == 3 for cells in recorded.values() for seeds in cells)
+    assert shown == recorded
+    assert all((ROOT / model['Config']).is_file() for model in models)
+
+
 def test_no_file_names_a_place_on_one_machine():
     listing = ['git', 'ls-files', '--cached', '--others', '--exclude-standard']
     done = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True)
