@@ -126,6 +126,11 @@ def _check_layout(affinity: np.ndarray) -> None:
 
 
 def _check_values(affinity: np.ndarray) -> None:
+    # Two passes over a good map; what is wrong is looked for in a bad one only. NaN
+    # makes both comparisons false.
+    low, high = affinity.min(), affinity.max()
+    if low >= -_RANGE_TOLERANCE and high <= 1.0 + _RANGE_TOLERANCE:
+        return
     _refuse(affinity, np.isnan(affinity), 'NaN')
     _refuse(affinity, np.isinf(affinity), 'infinite values')
     outside = (affinity < -_RANGE_TOLERANCE) | (affinity > 1.0 + _RANGE_TOLERANCE)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-TRIANGLE_FILTER = np.array([1, 2, 3, 4, 5, 4, 3, 2, 1]) / 25.0
-"""Smoothing filter along one axis; its outer product with itself sums to 1."""
+from pa_lib.cython_lib import edge_directions
 
 
 def thick_boundary(labels: np.ndarray) -> np.ndarray:
@@ -51,34 +50,9 @@ def edge_orientation(edge_map: np.ndarray) -> np.ndarray:
         >>> float(edge_orientation(line)[20, 20] / np.pi)
         0.5
     """
-    smooth = _smooth(edge_map)
-    padded = np.pad(smooth, 1)
-    centre = 2.0 * smooth
-    across_columns = centre - padded[1:-1, :-2] - padded[1:-1, 2:]
-    across_rows = centre - padded[:-2, 1:-1] - padded[2:, 1:-1]
-    diagonal = padded[:-2, :-2] - padded[:-2, 2:] - padded[2:, :-2] + padded[2:, 2:]
-    across_columns = np.where(diagonal > 0, -across_columns, across_columns)
-    angle = np.mod(np.arctan2(across_columns, across_rows), np.pi)
+    angle = np.mod(np.arctan2(*edge_directions(edge_map)), np.pi)
     # An angle just below zero is rounded up to pi by the modulus.
     return np.where(angle >= np.pi, 0.0, angle)
-
-
-def _smooth(image: np.ndarray) -> np.ndarray:
-    """Apply the triangle filter along both axes, with zeros outside the image.
-
-    Where the second differences of a symmetric shape cancel, rounding decides the
-    direction. The sum is therefore spelled out: it has one order on all machines, which
-    no library's filter promises.
-    """
-    reach = len(TRIANGLE_FILTER) // 2
-    smooth = image.astype(np.float64)
-    for _ in range(2):
-        n_rows = len(smooth)
-        padded = np.pad(smooth, ((reach, reach), (0, 0)))
-        shifted = (padded[k : k + n_rows] for k in range(len(TRIANGLE_FILTER)))
-        terms = (w * view for w, view in zip(TRIANGLE_FILTER, shifted, strict=True))
-        smooth = sum(terms).T  # the second pass turns the image back
-    return smooth
 
 
 def align_boundary(boundary: np.ndarray, lines: np.ndarray) -> np.ndarray:
@@ -102,5 +76,20 @@ def align_boundary(boundary: np.ndarray, lines: np.ndarray) -> np.ndarray:
         >>> float(aligned[10, 10]), float(aligned[10, 12])
         (0.8, 0.0)
     """
-    difference = edge_orientation(lines) - edge_orientation(boundary)
-    return np.abs(np.cos(difference)) * lines * boundary
+    on_line = np.flatnonzero(lines)
+    along = _unit_directions(lines, on_line)
+    predicted = _unit_directions(boundary, on_line)
+    aligned = np.zeros(boundary.shape)
+    # The cosine of the angle between two directions is the product of their vectors.
+    agreement = np.abs(np.einsum('ij,ij->j', along, predicted))
+    aligned.flat[on_line] = agreement * boundary.flat[on_line]
+    return aligned
+
+
+def _unit_directions(edge_map: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Unit vectors (2, n) of the edge direction at flat pixel indices."""
+    columns, rows = (part.ravel()[pixels] for part in edge_directions(edge_map))
+    length = np.sqrt(columns**2 + rows**2)
+    # Where no direction is, the angle is 0.
+    rows[length == 0], length[length == 0] = 1.0, 1.0
+    return np.stack([rows / length, columns / length])

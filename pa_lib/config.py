@@ -29,14 +29,18 @@ class GroupingConfig:
         nvec: Number of eigenvectors of the spectral boundary, at least 2, with the
             constant one.
         gamma: Boundary strength at which pixel similarity has fallen to 1 / e.
-        spectral_scale: Resolution of the eigenvectors in (0, 1]; 1 is exact and slow.
+        spectral: Domain of the eigenvectors: 'regions' of the finest partition (tens of
+            milliseconds an image) or 'pixels', as in the original.
+        spectral_scale: Resolution of eigenvectors on pixels in (0, 1]; 1 is exact and
+            slow.
         rag: Samples of the region graph: 'exact' or 'legacy' (middle regions of
             junctions are missed).
         linkage: Weight of merged boundaries: 'length_weighted', 'legacy_mean', 'min'
             or 'max'.
         join_thresh: Regions merge while the boundary strength is strictly below it.
-        rank_method: Value that ranks the masks, 0 to 4; see
-            `pa_lib.ranking.rank_values`.
+        rank_method: Value that ranks the masks, 0 to 4, see
+            `pa_lib.ranking.rank_values`, or 5, the learned ranker.
+        ranker: JSON file of the learned ranker; the one of pa_lib if None.
         use_new_affinity: Rank by the affinity with re-weighted boundaries in place of
             the predicted one.
         min_component_size: Smallest area of a mask, px.
@@ -60,7 +64,7 @@ class GroupingConfig:
         >>> GroupingConfig(rank_method=7)
         Traceback (most recent call last):
             ...
-        ValueError: rank_method must be in [0, 4], got 7
+        ValueError: rank_method must be in [0, 5], got 7
     """
 
     edge_thresh: float = 0.0
@@ -69,11 +73,13 @@ class GroupingConfig:
     use_globalization: float = 0.5
     nvec: int = 16
     gamma: float = 0.12
+    spectral: str = 'regions'
     spectral_scale: float = 0.25
     rag: str = 'exact'
     linkage: str = 'length_weighted'
     join_thresh: float = 1.0
     rank_method: int = 3
+    ranker: str | None = None
     use_new_affinity: bool = False
     min_component_size: int = 0
     filter_by_edge_method: int = 2
@@ -89,6 +95,8 @@ class GroupingConfig:
             self._set(name, _number(name, getattr(self, name), *bounds))
         for name, bounds in _INT_BOUNDS.items():
             self._set(name, _integer(name, getattr(self, name), *bounds))
+        if self.ranker is not None and not isinstance(self.ranker, str):
+            raise TypeError(f'ranker must be a path, got {self.ranker!r}')
         if self.topk is not None:
             self._set('topk', _integer('topk', self.topk, 1))
         for name, choices in _CHOICES.items():
@@ -155,6 +163,7 @@ class GroupingConfig:
             'rag': 'legacy',
             'linkage': 'legacy_mean',
             'legacy_edge_filter': True,
+            'spectral': 'pixels',
             'spectral_scale': 1.0,
             'topk': 20,
         }
@@ -173,11 +182,15 @@ _FLOAT_BOUNDS = {
 _INT_BOUNDS = {
     'footprint_size': (2,),
     'nvec': (2,),
-    'rank_method': (0, 4),
+    'rank_method': (0, 5),
     'min_component_size': (0,),
     'filter_by_edge_method': (0, 2),
 }
-_CHOICES = {'rag': ('exact', 'legacy'), 'linkage': LINKAGES}
+_CHOICES = {
+    'rag': ('exact', 'legacy'),
+    'linkage': LINKAGES,
+    'spectral': ('regions', 'pixels'),
+}
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from pa_lib.affinity import boundary_strength, interior_affinity
 from pa_lib.boundaries import align_boundary, thick_boundary
@@ -17,7 +16,7 @@ from pa_lib.cython_lib import region_graph
 from pa_lib.hierarchy import MergeTree
 from pa_lib.partition import finest_partition
 from pa_lib.ranking import rank_nodes
-from pa_lib.resampling import resize_nearest
+from pa_lib.region_spectral import draw_pairs, globalize_regions
 from pa_lib.spectral import globalize
 
 STEPS = (
@@ -74,7 +73,7 @@ class GroupingResult:
     def rles(
         self, k: int | None = None, size: tuple[int, int] | None = None
     ) -> list[dict]:
-        """Encode the best masks, one at a time, so memory stays at a single mask.
+        """Encode the best masks without drawing them.
 
         Args:
             k: Number of masks; all of them if left out.
@@ -85,12 +84,7 @@ class GroupingResult:
             One COCO run-length encoding a mask, ready for JSON: `size` (height, width)
             and `counts` (compressed, as a string).
         """
-        # Run lengths go down the columns: with this layout nothing needs transposing.
-        ranks = np.asfortranarray(
-            resize_nearest(self.tree.rank_map, size or self.labels.shape)
-        )
-        intervals = self.tree.intervals[self.node_ids[:k]]
-        return [_encode((ranks >= first) & (ranks < end)) for first, end in intervals]
+        return self.tree.rles(self.node_ids[:k], size)
 
 
 def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> GroupingResult:
@@ -134,7 +128,7 @@ def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> Groupin
         lines = thick_boundary(labels)
         if config.use_orientation:
             boundary = align_boundary(boundary, lines)
-    if config.use_globalization:
+    if config.use_globalization and config.spectral == 'pixels':
         with clock.measure('globalization'):
             boundary = globalize(
                 boundary,
@@ -145,6 +139,19 @@ def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> Groupin
             )
     with clock.measure('region_graph'):
         pairs, weights, counts = region_graph(labels, boundary, config.rag == 'legacy')
+    if config.use_globalization and config.spectral == 'regions':
+        with clock.measure('globalization'):
+            weights = globalize_regions(
+                labels,
+                boundary,
+                pairs,
+                weights,
+                config.use_globalization,
+                config.nvec,
+                config.gamma,
+            )
+        if config.use_new_affinity:
+            boundary = draw_pairs(labels, pairs, weights)
     with clock.measure('merge'):
         tree = MergeTree.from_graph(
             labels, pairs, weights, counts, config.join_thresh, config.linkage
@@ -178,12 +185,6 @@ def _no_masks(labels: np.ndarray, clock: _Clock) -> GroupingResult:
         tree=MergeTree(labels, np.empty((0, 2)), np.empty(0)),
         timings=clock.timings(),
     )
-
-
-def _encode(mask: np.ndarray) -> dict:
-    """Encode a Fortran-ordered bool mask for JSON."""
-    rle = coco_mask.encode(mask.view(np.uint8))
-    return {'size': list(rle['size']), 'counts': rle['counts'].decode('ascii')}
 
 
 class _Clock:

@@ -12,7 +12,12 @@ from functools import cached_property
 
 import numpy as np
 
-from pa_lib.cython_lib import leaf_intervals, merge_graph, node_statistics
+from pa_lib.cython_lib import (
+    encode_intervals,
+    leaf_intervals,
+    merge_graph,
+    node_statistics,
+)
 from pa_lib.resampling import resize_nearest
 
 
@@ -209,6 +214,35 @@ class MergeTree:
         first, end = self.intervals[node_ids].T[..., None, None]
         return (ranks >= first) & (ranks < end)
 
+    def rles(
+        self, node_ids: np.ndarray, size: tuple[int, int] | None = None
+    ) -> list[dict]:
+        """Encode nodes as masks, none of which is drawn.
+
+        Takes O(N) time once, then for each node the time of the runs between its first
+        and its last pixel.
+
+        Args:
+            node_ids: (k,) int array.
+            size: As in `masks`.
+
+        Returns:
+            One COCO run-length encoding a node, ready for JSON: `size` (height, width)
+            and `counts` (compressed, as a string).
+
+        Example:
+            >>> tree = MergeTree(np.array([[1, 2, 3]]), np.array([[0, 1]]), [0.4])
+            >>> tree.rles([3])
+            [{'size': [1, 3], 'counts': '021'}]
+        """
+        size = tuple(size or self.labels.shape)
+        starts, ranks = _column_runs(resize_nearest(self.rank_map, size))
+        intervals = self.intervals[np.asarray(node_ids, np.intp)]
+        encoded = encode_intervals(starts, ranks, intervals, self.n_leaves)
+        return [
+            {'size': list(size), 'counts': text.decode('ascii')} for text in encoded
+        ]
+
     def mask_ious(self, masks: np.ndarray) -> np.ndarray:
         """Measure the overlap of given masks with every node.
 
@@ -310,6 +344,18 @@ class MergeTree:
         )
         separation[differs] = np.append(self.heights, 1.0)[ancestor]
         return separation
+
+
+def _column_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the runs of equal values down the columns of a map.
+
+    Returns the first pixel of each run, followed by the number of pixels, and the value
+    of each run.
+    """
+    flat = values.T.ravel()
+    inner = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = np.concatenate([[0], inner, [len(flat)]])
+    return starts, flat[starts[:-1]]
 
 
 def _leaf_areas(labels: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from pa_lib.cython_lib import watershed
+from pa_lib.cython_lib import watershed, window_maximum
 
 
 def finest_partition(
@@ -45,7 +45,7 @@ def find_seeds(interior: np.ndarray, footprint_size: int = 20) -> np.ndarray:
 
     A window of even size reaches one pixel further up and left than down and right.
     Pixels on the frame of the image and at the global minimum are no seeds, nor is any
-    pixel if all are maxima. Takes O(N) time for any size of window.
+    pixel if all are maxima. Takes O(N log size) time.
 
     Args:
         interior: (H, W) float array.
@@ -59,8 +59,7 @@ def find_seeds(interior: np.ndarray, footprint_size: int = 20) -> np.ndarray:
         >>> np.argwhere(find_seeds(interior)).tolist()
         [[1, 1]]
     """
-    window_maximum = ndimage.maximum_filter(interior, footprint_size, mode='nearest')
-    maxima = interior == window_maximum
+    maxima = interior == window_maximum(interior, footprint_size)
     seeds = np.zeros(interior.shape, bool)
     if not maxima.all():
         inner = (slice(1, -1), slice(1, -1))

@@ -12,6 +12,10 @@ import numpy as np
 from pa_lib.config import GroupingConfig
 from pa_lib.cython_lib import suppress
 from pa_lib.hierarchy import MergeTree, NodeStatistics
+from pa_lib.learned_ranking import DEFAULT_RANKER, load_ranker, node_features
+
+LEARNED = 5
+"""Rank method of the learned judge, see `pa_lib.learned_ranking`."""
 
 UNDEFINED_VALUE = 100.0
 """Value of nodes for which a rank method has nothing to measure: they rank last."""
@@ -31,7 +35,11 @@ def rank_nodes(
         Tuple of the node ids ((k,) int64, best first, ties by id) and their scores
         ((k,) float64), one minus the value.
     """
-    values = rank_values(stats, config.rank_method)
+    if config.rank_method == LEARNED:
+        ranker = load_ranker(config.ranker or DEFAULT_RANKER)
+        values = 1.0 - ranker(node_features(tree, stats))
+    else:
+        values = rank_values(stats, config.rank_method)
     candidates = np.flatnonzero(passes_filters(stats, tree.labels.shape, config))
     order = candidates[np.argsort(values[candidates], kind='stable')]
     if config.nms > 0:

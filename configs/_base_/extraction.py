@@ -11,6 +11,7 @@ pa_to_masks = dict(
     filter_by_edge_thresh=0.9,
     use_orientation=1,
     use_globalization=0.5,
+    spectral='pixels',  # 'regions' is faster, docs/grouping.md
     use_new_affinity=False,
 )
 extraction = dict(topk=20)

@@ -67,12 +67,24 @@ class AffinityInferencer:
         load_model_checkpoint(self.model, checkpoint, trust=trust_checkpoint)
         self.model.to(self.device).eval()
 
-    @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> AffinityPrediction:
         """Predict and group.
 
         Args:
             image (ndarray): (H, W, 3) uint8, RGB.
+        """
+        affinity = self.predict(image)
+        return AffinityPrediction(affinity, group(affinity, self.grouping_config))
+
+    @torch.inference_mode()
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """Predict without grouping.
+
+        Args:
+            image (ndarray): (H, W, 3) uint8, RGB.
+
+        Returns:
+            ndarray: (C, H, W) float32 in [0, 1].
         """
         shape = image.shape[:2]
         bgr = torch.from_numpy(
@@ -85,8 +97,7 @@ class AffinityInferencer:
             dict(inputs=[bgr], data_samples=[sample]), False
         )
         (result,) = self.model.predict(data['inputs'], data['data_samples'])
-        affinity = result.pred_affinity.data.float().cpu().numpy()
-        return AffinityPrediction(affinity, group(affinity, self.grouping_config))
+        return result.pred_affinity.data.float().cpu().numpy()
 
 
 def find_config(checkpoint: str | os.PathLike) -> Path:

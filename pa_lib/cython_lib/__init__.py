@@ -1,6 +1,8 @@
 """Compiled kernels of `pa_lib`: typed arrays in, typed arrays out, no Python inside."""
 
 try:
+    from .encoding import encode_intervals
+    from .filters import TRIANGLE_FILTER, edge_directions, window_maximum
     from .merging import LINKAGES, merge_graph
     from .region_graph import region_graph
     from .tree_stats import leaf_intervals, node_statistics, suppress
@@ -13,10 +15,14 @@ except ImportError as error:
 
 __all__ = [
     'LINKAGES',
+    'TRIANGLE_FILTER',
+    'edge_directions',
+    'encode_intervals',
     'leaf_intervals',
     'merge_graph',
     'node_statistics',
     'region_graph',
     'suppress',
     'watershed',
+    'window_maximum',
 ]

@@ -12,7 +12,14 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension
 
-KERNELS = ('watershed', 'region_graph', 'merging', 'tree_stats')
+KERNELS = (
+    'filters',
+    'watershed',
+    'region_graph',
+    'merging',
+    'tree_stats',
+    'encoding',
+)
 
 # No -march=native and no -ffast-math, and no contraction to fused multiply-add, which
 # compilers do by themselves on some machines: the same map has to give the same bytes

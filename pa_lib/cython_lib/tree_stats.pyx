@@ -108,6 +108,21 @@ cdef inline int ranks_around(
     return n
 
 
+cdef inline bint is_core(
+    const int32_t[:, ::1] labels, Py_ssize_t i, Py_ssize_t j
+) noexcept nogil:
+    """Whether a pixel off the frame and its 4 neighbours have a single label."""
+    cdef Py_ssize_t width = labels.shape[1]
+    if i == 0 or j == 0 or i == labels.shape[0] - 1 or j == width - 1:
+        return False
+    cdef const int32_t* above = &labels[i - 1, j]
+    cdef const int32_t* left = &labels[i, j - 1]
+    cdef int32_t own = left[1]
+    return not (
+        (above[0] ^ own) | (above[2 * width] ^ own) | (left[0] ^ own) | (left[2] ^ own)
+    )
+
+
 cdef inline void count(
     int64_t[:, ::1] counts, double[:, ::1] sums, int32_t node, int column, int sign,
     double weight,
@@ -214,10 +229,13 @@ def node_statistics(labels, weights, parents, leaf_ranks, range_maxima):
         for i in range(height):
             for j in range(width):
                 leaf = label_map[i, j] - 1
-                n = ranks_around(label_map, &tree, i, j, ranks)
-                add_pixel(
-                    &tree, leaf, ranks, n, weight_map[i, j], counts_view, sums_view
-                )
+                if is_core(label_map, i, j):
+                    count(counts_view, sums_view, leaf, 0, 1, weight_map[i, j])
+                else:
+                    n = ranks_around(label_map, &tree, i, j, ranks)
+                    add_pixel(
+                        &tree, leaf, ranks, n, weight_map[i, j], counts_view, sums_view
+                    )
                 add_extent(extents_view, sides_view, leaf, i, j, height, width)
         for node in range(n_nodes):
             parent = parent_of[node]

@@ -10,11 +10,11 @@ from twins import (
 )
 
 from pa_lib.boundaries import (
-    TRIANGLE_FILTER,
     align_boundary,
     edge_orientation,
     thick_boundary,
 )
+from pa_lib.cython_lib import TRIANGLE_FILTER
 
 LINES = {
     'vertical': (np.arange(41), np.full(41, 20)),
@@ -31,7 +31,8 @@ def line_map(name):
 
 
 def test_case_b1_triangle_filter():
-    assert (TRIANGLE_FILTER * 25).round(9).tolist() == [1, 2, 3, 4, 5, 4, 3, 2, 1]
+    weights = 25 * np.array(TRIANGLE_FILTER)
+    assert weights.round(9).tolist() == [1, 2, 3, 4, 5, 4, 3, 2, 1]
     assert np.outer(TRIANGLE_FILTER, TRIANGLE_FILTER).sum() == pytest.approx(1)
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / 'tools').rglob('*.py')
-    if path.name != '__init__.py'
+    if not path.name.startswith('_')
 )
 
 

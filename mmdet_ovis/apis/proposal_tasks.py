@@ -1,0 +1,161 @@
+"""Where the images of a proposal benchmark come from: options, truth, affinity."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pycocotools import mask as mask_api
+from scipy.io import loadmat
+
+from pa_lib import GroupingConfig
+
+from ..evaluation.coco_objects import GroundTruth
+from ..utils.coco import load_coco
+from ..utils.image import read_image
+from .affinity_inferencer import AffinityInferencer
+from .proposal_benchmark import ProposalTask
+
+
+def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that :func:`make_tasks` reads."""
+    truth = parser.add_mutually_exclusive_group(required=True)
+    truth.add_argument('--gt', type=Path, metavar='FILE', help='COCO annotation file')
+    truth.add_argument(
+        '--segmentations',
+        type=Path,
+        metavar='DIR',
+        help='.mat files as those of BSDS500: a cell of segmentations each',
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        '--boundary-maps',
+        type=Path,
+        metavar='DIR',
+        help='PNG files named like the images, 255 where a boundary is certain',
+    )
+    source.add_argument('--pa', type=Path, metavar='CKPT', help='affinity checkpoint')
+    parser.add_argument(
+        '--images', type=Path, metavar='DIR', help='the images; needed with --pa'
+    )
+    parser.add_argument(
+        '--every',
+        type=int,
+        default=1,
+        metavar='N',
+        help='take every N-th image in the order of file names',
+    )
+    parser.add_argument(
+        '--skip', type=int, default=0, metavar='K', help='begin with image K (from 0)'
+    )
+    parser.add_argument(
+        '--others',
+        action='store_true',
+        help='take the images that --every and --skip would leave out',
+    )
+
+
+def add_grouping_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that :func:`make_config` reads."""
+    parser.add_argument(
+        '--set',
+        nargs='*',
+        default=[],
+        metavar='KEY=VALUE',
+        help='parameters of pa_lib.GroupingConfig',
+    )
+    parser.add_argument(
+        '--legacy',
+        action='store_true',
+        help="start from the original's parameters instead of the defaults",
+    )
+
+
+def check_image_arguments(
+    parser: argparse.ArgumentParser, args: argparse.Namespace
+) -> None:
+    """End the program if the options do not go together."""
+    if args.pa and not args.images:
+        parser.error('--pa needs the --images')
+    if args.every < 1 or not args.skip >= 0:
+        parser.error('--every must be at least 1 and --skip at least 0')
+
+
+def make_config(settings: list[str], legacy: bool) -> GroupingConfig:
+    """Read KEY=VALUE pairs."""
+    parameters = {}
+    for setting in settings:
+        key, equals, value = setting.partition('=')
+        if not equals:
+            raise ValueError(f'--set takes KEY=VALUE, got {setting!r}')
+        try:
+            parameters[key] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            parameters[key] = value
+    # The original keeps 20 masks; recall is asked for up to 1000.
+    parameters = {'topk': None, **parameters}
+    if legacy:
+        return GroupingConfig.legacy(**parameters)
+    return GroupingConfig.from_dict(parameters)
+
+
+def read_boundary_map(path: Path) -> np.ndarray:
+    """Turn a boundary map into an affinity (H, W) float32."""
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise ValueError(f'{path} is missing or not an image')
+    return 1.0 - image.astype(np.float32) / 255.0
+
+
+def read_segmentations(path: Path) -> list[np.ndarray]:
+    """Read the human segmentations of an image."""
+    cells = loadmat(path)['groundTruth'][0]
+    return [cell['Segmentation'][0, 0].astype(np.int64) for cell in cells]
+
+
+def decode_masks(rles: list[dict]) -> np.ndarray:
+    """Decode the objects of an image, (G, H, W) bool."""
+    return np.stack([mask_api.decode(rle) for rle in rles]).astype(bool)
+
+
+def read_truth(args: argparse.Namespace) -> Iterator[tuple[str, dict]]:
+    """List the images with what :class:`ProposalTask` wants to know of them."""
+    if args.segmentations:
+        for path in _choose(sorted(args.segmentations.glob('*.mat')), args):
+            yield path.stem, {'segmentations': partial(read_segmentations, path)}
+        return
+    dataset = load_coco(args.gt).dataset
+    truth = GroundTruth(dataset, str(args.gt))
+    images = sorted(dataset['images'], key=lambda image: image['file_name'])
+    for image in _choose(images, args):
+        objects = truth.objects(image['id'], 'segm')
+        rles = [objects.shapes[i] for i in np.flatnonzero(~objects.crowd)]
+        task = {'areas': objects.areas[~objects.crowd]}
+        if rles:
+            task['masks'] = partial(decode_masks, rles)
+        yield image['file_name'], task
+
+
+def _choose(items: list, args: argparse.Namespace) -> list:
+    chosen = range(args.skip, len(items), args.every)
+    return [item for i, item in enumerate(items) if (i in chosen) != args.others]
+
+
+def make_tasks(args: argparse.Namespace) -> Iterator[ProposalTask]:
+    """Join truth and affinity of each image."""
+    network = AffinityInferencer(args.pa) if args.pa else None
+    for name, task in read_truth(args):
+        if network is None:
+            source = args.boundary_maps / f'{Path(name).stem}.png'
+            yield ProposalTask(name, partial(read_boundary_map, source), **task)
+            continue
+        path = args.images / name
+        if not path.suffix:
+            path = next(args.images.glob(f'{name}.*'), path)
+        affinity = network.predict(read_image(path))
+        yield ProposalTask(name, partial(np.asarray, affinity), **task)

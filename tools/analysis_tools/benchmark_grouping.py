@@ -1,0 +1,342 @@
+"""How long grouping takes, step by step and side by side with other implementations.
+
+Example:
+    python tools/analysis_tools/benchmark_grouping.py --out grouping.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import multiprocessing
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from terminaltables import GithubFlavoredMarkdownTable
+from threadpoolctl import threadpool_limits
+
+from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.io import atomic_write_json
+from pa_lib import GroupingConfig, group
+
+TOPK = 100
+HEIGHT, WIDTH = 480, 640
+GROWTH = (0.1, 0.3, 1.0, 3.0, 12.0)
+"""Megapixels."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Time pa_lib.group on one thread against the same algorithm in '
+        'scikit-image and networkx, and against higra where it is installed; then by '
+        'size, by number of regions and by number of processes.'
+    )
+    parser.add_argument('--repeats', type=int, default=7, help='runs; medians count')
+    parser.add_argument(
+        '--no-baselines', action='store_true', help='time pa_lib alone (seconds)'
+    )
+    parser.add_argument(
+        '--megapixels', type=float, nargs='*', default=GROWTH, help='sizes to try'
+    )
+    parser.add_argument('--out', help='JSON file to write, with a plot beside it')
+    return parser.parse_args()
+
+
+# ------------------------------------------------------------------ the maps
+def gradient_map(height: int, width: int) -> np.ndarray:
+    """Affinity (height, width) float32: the inverted gradient of a photograph.
+
+    Larger maps repeat the photograph like a mirror, so regions keep their size.
+    """
+    from skimage import color, data, filters
+
+    gray = filters.gaussian(color.rgb2gray(data.coffee()), 1.0)
+    gradient = filters.sobel(gray)
+    rows, columns = gradient.shape
+    pad = ((0, max(0, height - rows)), (0, max(0, width - columns)))
+    tiled = np.pad(gradient, pad, mode='symmetric')[:height, :width]
+    return (1.0 - tiled / gradient.max()).astype(np.float32)
+
+
+# ------------------------------------------------------------------ the contestants
+def run_pa_lib(affinity: np.ndarray, **parameters: Any) -> dict:
+    """Group, rank and encode with pa_lib."""
+    start = time.perf_counter()
+    result = group(affinity, GroupingConfig(topk=TOPK, **parameters))
+    encoding = time.perf_counter()
+    result.rles()
+    end = time.perf_counter()
+    steps = {k: v for k, v in result.timings.items() if k != 'total'}
+    return {
+        'seconds': end - start,
+        'steps': {**steps, 'encoding': end - encoding},
+        'n_leaves': result.tree.n_leaves,
+    }
+
+
+def run_baseline(affinity: np.ndarray, globalization: float) -> dict:
+    """The same with scikit-image and networkx."""
+    from _grouping_baseline import group_plainly
+
+    start = time.perf_counter()
+    result = group_plainly(affinity.astype(np.float64), globalization, TOPK)
+    return {
+        'seconds': time.perf_counter() - start,
+        'steps': result['seconds'],
+        'n_leaves': result['n_leaves'],
+    }
+
+
+def run_higra(affinity: np.ndarray, method: str) -> dict:
+    """Watershed, region graph and average linkage of higra, or its mean-pb hierarchy.
+
+    Neither ranks nor encodes anything.
+    """
+    import higra as hg
+
+    boundary = 1.0 - affinity.astype(np.float64)
+    start = time.perf_counter()
+    pixels = hg.get_4_adjacency_graph(affinity.shape)
+    weights = hg.weight_graph(pixels, boundary, hg.WeightFunction.mean)
+    if method == 'mean_pb':
+        hg.mean_pb_hierarchy(pixels, weights, affinity.shape)
+        return {'seconds': time.perf_counter() - start}
+    labels = hg.labelisation_watershed(pixels, weights)
+    regions = hg.make_region_adjacency_graph_from_labelisation(pixels, labels)
+    strength = hg.rag_accumulate_on_edges(regions, hg.Accumulators.mean, weights)
+    length = hg.rag_accumulate_on_edges(
+        regions, hg.Accumulators.sum, np.ones_like(weights)
+    )
+    hg.binary_partition_tree_average_linkage(regions, strength, length)
+    return {'seconds': time.perf_counter() - start, 'n_leaves': int(labels.max())}
+
+
+def repeat(run: Callable[[], dict], repeats: int) -> dict:
+    """Run several times; the run with the median time stands for all."""
+    with threadpool_limits(limits=1):
+        runs = sorted((run() for _ in range(repeats)), key=lambda r: r['seconds'])
+    return {
+        **runs[len(runs) // 2],
+        'fastest': runs[0]['seconds'],
+        'slowest': runs[-1]['seconds'],
+    }
+
+
+# ------------------------------------------------------------------ the comparisons
+def compare(repeats: int) -> list[dict]:
+    """All implementations on one map, each measured in turn."""
+    affinity = gradient_map(HEIGHT, WIDTH)
+    rows = []
+    for share in (0.0, 0.5):
+        label = 'with globalization' if share else 'without globalization'
+        ours = repeat(partial(run_pa_lib, affinity, use_globalization=share), repeats)
+        plain = repeat(partial(run_baseline, affinity, share), 1 + (repeats > 3))
+        rows += [
+            {'name': f'pa_lib, {label}', **ours},
+            {'name': f'scikit-image + networkx, {label}', **plain},
+        ]
+    if importlib.util.find_spec('higra'):
+        for method, name in (
+            ('average', 'higra, watershed + region graph + average linkage'),
+            ('mean_pb', 'higra, mean_pb_hierarchy'),
+        ):
+            rows.append(
+                {'name': name, **repeat(partial(run_higra, affinity, method), repeats)}
+            )
+    for row in rows:
+        ours = rows[2 if 'with globalization' in row['name'] else 0]
+        row['ratio'] = row['seconds'] / ours['seconds']
+    return rows
+
+
+def measure_growth(megapixels: list[float], repeats: int) -> list[dict]:
+    """Time and peak memory by size, each size in a process of its own."""
+    rows = []
+    for size in megapixels:
+        height = round((size * 1e6 * HEIGHT / WIDTH) ** 0.5)
+        width = round(size * 1e6 / height)
+        for share in (0.0, 0.5):
+            with multiprocessing.get_context('spawn').Pool(1) as pool:
+                row = pool.apply(_measure_size, (height, width, share, repeats))
+            rows.append({'megapixels': size, 'globalization': share, **row})
+    return rows
+
+
+def _measure_size(height: int, width: int, share: float, repeats: int) -> dict:
+    affinity = gradient_map(height, width)
+    before = _peak_memory()
+    row = repeat(partial(run_pa_lib, affinity, use_globalization=share), repeats)
+    return {**row, 'peak_mib': _peak_memory(), 'peak_before_mib': before}
+
+
+def _peak_memory() -> float:
+    """Return the largest resident memory of this process so far, MiB."""
+    status = Path('/proc/self/status')
+    if status.exists():
+        # The kernel's own record; that of getrusage begins with the parent's.
+        lines = dict(line.split(':', 1) for line in status.read_text().splitlines())
+        return int(lines['VmHWM'].split()[0]) / 2**10
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (2**20 if sys.platform == 'darwin' else 2**10)
+
+
+def measure_leaves(repeats: int) -> list[dict]:
+    """Time by number of regions, on one map."""
+    affinity = gradient_map(HEIGHT, WIDTH)
+    return [
+        {
+            'footprint_size': footprint,
+            **repeat(partial(run_pa_lib, affinity, footprint_size=footprint), repeats),
+        }
+        for footprint in (40, 20, 10, 5, 3)
+    ]
+
+
+def measure_workers(n_images: int = 64) -> list[dict]:
+    """Images a second with one process and with two."""
+    rows = []
+    for workers in (1, 2):
+        with multiprocessing.get_context('spawn').Pool(workers) as pool:
+            pool.map(_group_one, range(2 * workers))
+            start = time.perf_counter()
+            pool.map(_group_one, range(n_images), chunksize=4)
+            seconds = time.perf_counter() - start
+        rows.append({'workers': workers, 'images_per_second': n_images / seconds})
+    rows[1]['speedup'] = rows[1]['images_per_second'] / rows[0]['images_per_second']
+    return rows
+
+
+_map: np.ndarray | None = None
+
+
+def _group_one(_: int) -> None:
+    global _map
+    if _map is None:
+        _map = gradient_map(HEIGHT, WIDTH)
+    with threadpool_limits(limits=1):
+        run_pa_lib(_map)
+
+
+# ------------------------------------------------------------------ the report
+def _comparison_row(row: dict) -> list[str]:
+    regions = str(row.get('n_leaves', ''))
+    return [row['name'], _milliseconds(row['seconds']), regions, f'{row["ratio"]:.1f}']
+
+
+def _step_row(row: dict) -> list[str]:
+    nanoseconds = 1e9 * row['seconds'] / (HEIGHT * WIDTH)
+    return [row['step'], f'{1e3 * row["seconds"]:.2f}', f'{nanoseconds:.1f}']
+
+
+def _growth_row(row: dict) -> list[str]:
+    return [
+        f'{row["megapixels"]:g}',
+        f'{row["globalization"]:g}',
+        str(row['n_leaves']),
+        _milliseconds(row['seconds']),
+        f'{1e3 * row["seconds"] / row["megapixels"]:.0f}',
+        f'{row["peak_mib"]:.0f} ({row["peak_before_mib"]:.0f})',
+    ]
+
+
+def _leaves_row(row: dict) -> list[str]:
+    return [str(row['n_leaves']), _milliseconds(row['seconds'])]
+
+
+def _workers_row(row: dict) -> list[str]:
+    return [str(row['workers']), f'{row["images_per_second"]:.1f}']
+
+
+_MEGAPIXEL_HEAD = (
+    *('MP', 'globalization', 'regions', 'time', 'ns a pixel'),
+    'peak MiB (before)',
+)
+TABLES = {
+    'comparison': (
+        ('480x640, one thread', 'median', 'regions', 'times pa_lib'),
+        _comparison_row,
+    ),
+    'steps': (('step', 'ms', 'ns a pixel'), _step_row),
+    'growth': (_MEGAPIXEL_HEAD, _growth_row),
+    'leaves': (('regions', 'time, with globalization'), _leaves_row),
+    'workers': (('processes', 'images/s'), _workers_row),
+}
+
+
+def report(results: dict) -> str:
+    """Format everything as Markdown."""
+    return '\n\n'.join(
+        GithubFlavoredMarkdownTable([head, *map(row, results[key])]).table
+        for key, (head, row) in TABLES.items()
+        if key in results
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f'{1e3 * seconds:.1f} ms' if seconds < 1 else f'{seconds:.2f} s'
+
+
+def plot_growth(rows: list[dict], path: Path) -> None:
+    """Draw time against size, both logarithmic, with a line of slope 1."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5, 4))
+    for share in (0.0, 0.5):
+        chosen = [row for row in rows if row['globalization'] == share]
+        sizes = [row['megapixels'] for row in chosen]
+        times = [row['seconds'] for row in chosen]
+        label = 'with globalization' if share else 'without globalization'
+        axes.loglog(sizes, times, marker='o', label=label)
+    axes.loglog(
+        sizes,
+        [times[0] * s / sizes[0] for s in sizes],
+        ':',
+        color='gray',
+        label='linear',
+    )
+    axes.set(xlabel='megapixels', ylabel='seconds, one thread')
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    """Measure everything that was asked for and print it."""
+    args = parse_args()
+    results: dict[str, Any] = {
+        'machine': platform.machine(),
+        'python': platform.python_version(),
+        'numpy': np.__version__,
+    }
+    if not args.no_baselines:
+        results['comparison'] = compare(args.repeats)
+    affinity = gradient_map(HEIGHT, WIDTH)
+    runs = [run_pa_lib(affinity) for _ in range(args.repeats)]
+    results['steps'] = [
+        {'step': step, 'seconds': median(run['steps'][step] for run in runs)}
+        for step in runs[0]['steps']
+    ]
+    results['growth'] = measure_growth(args.megapixels, min(args.repeats, 3))
+    results['leaves'] = measure_leaves(args.repeats)
+    results['workers'] = measure_workers()
+    print(report(results))
+    if args.out:
+        atomic_write_json(args.out, results, indent=2)
+        plot_growth(results['growth'], Path(args.out).with_suffix('.png'))
+
+
+if __name__ == '__main__':
+    run_tool(main)
