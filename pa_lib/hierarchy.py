@@ -7,7 +7,6 @@ Revisited, LATIN 2000, for ancestors as range maxima.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,37 +17,8 @@ from pa_lib.cython_lib import (
     merge_graph,
     node_statistics,
 )
+from pa_lib.node_statistics import NodeStatistics
 from pa_lib.resampling import resize_nearest
-
-
-@dataclass(frozen=True, eq=False)
-class NodeStatistics:
-    """Exact statistics of all n nodes of a merge tree, in node order.
-
-    With S the pixels of a node, its inner ring are the pixels of S that have a
-    4-neighbour outside S, its outer ring the pixels outside S that have one in S. The
-    frame of the image belongs to no ring.
-
-    Attributes:
-        area: (n,) int64, pixels of S.
-        inner_area: (n,) int64, pixels of the inner ring.
-        ring_area: (n,) int64, pixels of both rings.
-        total: (n,) float64, sum of the weights over S.
-        inner_total: (n,) float64, sum over the inner ring.
-        ring_total: (n,) float64, sum over both rings.
-        sides: (n, 4) int64, pixels of S in the top row, the bottom row, the left and
-            the right column of the image; a corner counts on two sides.
-        boxes: (n, 4) int64, tight boxes (x, y, width, height), px.
-    """
-
-    area: np.ndarray
-    inner_area: np.ndarray
-    ring_area: np.ndarray
-    total: np.ndarray
-    inner_total: np.ndarray
-    ring_total: np.ndarray
-    sides: np.ndarray
-    boxes: np.ndarray
 
 
 class MergeTree:

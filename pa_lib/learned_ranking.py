@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from pa_lib.hierarchy import MergeTree, NodeStatistics
+from pa_lib.hierarchy import MergeTree
+from pa_lib.node_statistics import NodeStatistics, divide
 
 DEFAULT_RANKER = Path(__file__).with_name('ranker.json')
 
@@ -69,8 +70,8 @@ def node_features(tree: MergeTree, stats: NodeStatistics) -> np.ndarray:
     area = stats.area.astype(np.float64)
     mean = stats.total / area
     core = stats.total - stats.inner_total
-    core_mean = _ratio(core, stats.area - stats.inner_area, mean)
-    ring_mean = _ratio(stats.ring_total, stats.ring_area, 1.0)
+    core_mean = divide(core, stats.area - stats.inner_area, mean)
+    ring_mean = divide(stats.ring_total, stats.ring_area, 1.0)
     outer_area = stats.ring_area - stats.inner_area
     contact = stats.sides.sum(axis=1)
     width, height = stats.boxes[:, 2], stats.boxes[:, 3]
@@ -79,8 +80,8 @@ def node_features(tree: MergeTree, stats: NodeStatistics) -> np.ndarray:
         np.log(area / n_pixels),
         ring_mean,
         core_mean,
-        _ratio(stats.inner_total, stats.inner_area, 1.0),
-        _ratio(stats.ring_total - stats.inner_total, outer_area, 1.0),
+        divide(stats.inner_total, stats.inner_area, 1.0),
+        divide(stats.ring_total - stats.inner_total, outer_area, 1.0),
         mean,
         tree.heights,
         parent_heights,
@@ -88,20 +89,14 @@ def node_features(tree: MergeTree, stats: NodeStatistics) -> np.ndarray:
         np.log(np.maximum(stats.inner_area, 1) / np.sqrt(area)),
         area / (width * height),
         np.log(width / height) ** 2,
-        _ratio(contact, contact + stats.inner_area, 0.0),
+        divide(contact, contact + stats.inner_area, 0.0),
         area / parent_areas,
-        _ratio(stats.ring_total, core + stats.ring_total, 1.0),
+        divide(stats.ring_total, core + stats.ring_total, 1.0),
         core_mean - ring_mean,
         np.log(n_leaves),
         np.full(tree.n_nodes, np.log(tree.n_leaves)),
     )
     return np.stack(columns, axis=1)
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray, empty: Any) -> np.ndarray:
-    """Divide; what a denominator of zero gives is `empty`."""
-    safe = np.where(denominator == 0, 1.0, denominator)
-    return np.where(denominator == 0, empty, numerator / safe)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,9 @@ import numpy as np
 
 from pa_lib.config import GroupingConfig
 from pa_lib.cython_lib import suppress
-from pa_lib.hierarchy import MergeTree, NodeStatistics
+from pa_lib.hierarchy import MergeTree
 from pa_lib.learned_ranking import DEFAULT_RANKER, load_ranker, node_features
+from pa_lib.node_statistics import NodeStatistics, divide
 
 LEARNED = 5
 """Rank method of the learned judge, see `pa_lib.learned_ranking`."""
@@ -72,19 +73,19 @@ def rank_values(stats: NodeStatistics, method: int) -> np.ndarray:
     """
     core_total = stats.total - stats.inner_total
     if method == 0:
-        return _divide(stats.ring_total, stats.ring_area)
+        return divide(stats.ring_total, stats.ring_area, UNDEFINED_VALUE)
     if method == 1:
         return -stats.total / stats.area
     if method == 2:
         return -(stats.total - 2.0 * stats.ring_total) / stats.area
     if method == 3:
         core_area = stats.area - stats.inner_area
-        ring_mean = _divide(stats.ring_total, stats.ring_area)
-        core_mean = _divide(core_total, core_area)
+        ring_mean = divide(stats.ring_total, stats.ring_area, UNDEFINED_VALUE)
+        core_mean = divide(core_total, core_area, UNDEFINED_VALUE)
         undefined = (stats.ring_area == 0) | (core_area == 0)
         return np.where(undefined, UNDEFINED_VALUE, ring_mean - core_mean)
     if method == 4:
-        return _divide(stats.ring_total, core_total + stats.ring_total)
+        return divide(stats.ring_total, core_total + stats.ring_total, UNDEFINED_VALUE)
     raise ValueError(f'rank_method must be 0 to 4, got {method!r}')
 
 
@@ -114,9 +115,3 @@ def passes_filters(
         contact = stats.sides.sum(axis=1)
         keep &= contact <= config.filter_by_edge_thresh * stats.inner_area
     return keep
-
-
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide, with `UNDEFINED_VALUE` where the denominator is zero."""
-    result = np.full(numerator.shape, UNDEFINED_VALUE)
-    return np.divide(numerator, denominator, out=result, where=denominator != 0)

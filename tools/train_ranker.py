@@ -66,10 +66,10 @@ def main() -> None:
     config = make_config(args.set, args.legacy)
     options = {'hidden': args.hidden, 'epochs': args.epochs, 'seed': args.seed}
     images = []
-    total = sum(1 for _ in read_truth(args))
+    truth = read_truth(args)
     with threadpool_limits(limits=1):
-        with show_progress('grouping', total) as advance:
-            for task in make_tasks(args):
+        with show_progress('grouping', len(truth)) as advance:
+            for task in make_tasks(args, truth):
                 image = describe_image(task, config)
                 if image is not None:
                     images.append(image)

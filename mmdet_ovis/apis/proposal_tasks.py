@@ -82,7 +82,7 @@ def check_image_arguments(
     """End the program if the options do not go together."""
     if args.pa and not args.images:
         parser.error('--pa needs the --images')
-    if args.every < 1 or not args.skip >= 0:
+    if args.every < 1 or args.skip < 0:
         parser.error('--every must be at least 1 and --skip at least 0')
 
 
@@ -123,22 +123,33 @@ def decode_masks(rles: list[dict]) -> np.ndarray:
     return np.stack([mask_api.decode(rle) for rle in rles]).astype(bool)
 
 
-def read_truth(args: argparse.Namespace) -> Iterator[tuple[str, dict]]:
-    """List the images with what :class:`ProposalTask` wants to know of them."""
+def read_truth(args: argparse.Namespace) -> list[tuple[str, dict]]:
+    """List the images with what :class:`ProposalTask` wants to know of them.
+
+    Raises:
+        FileNotFoundError: If there is no annotation file or no segmentation.
+        ValueError: If the annotation file is broken.
+    """
     if args.segmentations:
-        for path in _choose(sorted(args.segmentations.glob('*.mat')), args):
-            yield path.stem, {'segmentations': partial(read_segmentations, path)}
-        return
+        paths = sorted(args.segmentations.glob('*.mat'))
+        if not paths:
+            raise FileNotFoundError(f'no .mat file in {args.segmentations}')
+        return [
+            (path.stem, {'segmentations': partial(read_segmentations, path)})
+            for path in _choose(paths, args)
+        ]
     dataset = load_coco(args.gt).dataset
     truth = GroundTruth(dataset, str(args.gt))
     images = sorted(dataset['images'], key=lambda image: image['file_name'])
+    entries = []
     for image in _choose(images, args):
         objects = truth.objects(image['id'], 'segm')
         rles = [objects.shapes[i] for i in np.flatnonzero(~objects.crowd)]
         task = {'areas': objects.areas[~objects.crowd]}
         if rles:
             task['masks'] = partial(decode_masks, rles)
-        yield image['file_name'], task
+        entries.append((image['file_name'], task))
+    return entries
 
 
 def _choose(items: list, args: argparse.Namespace) -> list:
@@ -146,10 +157,12 @@ def _choose(items: list, args: argparse.Namespace) -> list:
     return [item for i, item in enumerate(items) if (i in chosen) != args.others]
 
 
-def make_tasks(args: argparse.Namespace) -> Iterator[ProposalTask]:
-    """Join truth and affinity of each image."""
+def make_tasks(
+    args: argparse.Namespace, truth: list[tuple[str, dict]]
+) -> Iterator[ProposalTask]:
+    """Join the truth, see :func:`read_truth`, with the affinity of each image."""
     network = AffinityInferencer(args.pa) if args.pa else None
-    for name, task in read_truth(args):
+    for name, task in truth:
         if network is None:
             source = args.boundary_maps / f'{Path(name).stem}.png'
             yield ProposalTask(name, partial(read_boundary_map, source), **task)

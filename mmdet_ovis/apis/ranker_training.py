@@ -12,8 +12,8 @@ from torch import nn
 from pa_lib import GroupingConfig, MergeTree, group
 from pa_lib.affinity import interior_affinity
 from pa_lib.cython_lib import suppress
-from pa_lib.hierarchy import NodeStatistics
 from pa_lib.learned_ranking import Ranker, node_features
+from pa_lib.node_statistics import NodeStatistics
 from pa_lib.ranking import passes_filters
 
 from ..evaluation.functional.matching import IOU_THRESHOLDS

@@ -68,7 +68,8 @@ def check_pseudo_annotation(ann: Any, where: str) -> None:
         ValueError: With place, key, what is wrong and what would be right.
 
     Examples:
-        >>> check_pseudo_annotation({'image_id': 1}, 'masks.json[0][2]')
+        >>> where = 'masks.json[0][2]'
+        >>> check_pseudo_annotation({'image_id': 1}, where)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
         ValueError: masks.json[0][2]: key 'category_id' is missing; ...

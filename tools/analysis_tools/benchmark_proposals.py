@@ -57,12 +57,12 @@ def main() -> None:
     """Measure and print a table."""
     args = parse_args()
     config = make_config(args.set, args.legacy)
-    total = sum(1 for _ in read_truth(args))
+    truth = read_truth(args)
     with (
-        show_progress('proposals', total) as advance,
+        show_progress('proposals', len(truth)) as advance,
         threadpool_limits(limits=1),
     ):
-        metrics = run_benchmark(make_tasks(args), config, args.workers, advance)
+        metrics = run_benchmark(make_tasks(args, truth), config, args.workers, advance)
     rows = [[name, f'{value:.4g}'] for name, value in metrics.items()]
     print(AsciiTable([['', 'value'], *rows]).table)
     if args.out:

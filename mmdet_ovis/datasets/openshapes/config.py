@@ -46,7 +46,7 @@ class OpenShapesConfig:
         >>> OpenShapesConfig(min_objects=0)
         Traceback (most recent call last):
             ...
-        ValueError: OpenShapesConfig: need 1 <= min_objects <= max_objects, got 0 and 10
+        ValueError: OpenShapesConfig: need 1 <= min_objects <= max_objects, got 0 and 8
     """
 
     seed: int = 0
