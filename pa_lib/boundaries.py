@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pa_lib.cython_lib import edge_directions
+from pa_lib.cython_lib import align_strength, edge_directions
 
 
 def thick_boundary(labels: np.ndarray) -> np.ndarray:
@@ -76,20 +76,4 @@ def align_boundary(boundary: np.ndarray, lines: np.ndarray) -> np.ndarray:
         >>> float(aligned[10, 10]), float(aligned[10, 12])
         (0.8, 0.0)
     """
-    on_line = np.flatnonzero(lines)
-    along = _unit_directions(lines, on_line)
-    predicted = _unit_directions(boundary, on_line)
-    aligned = np.zeros(boundary.shape)
-    # The cosine of the angle between two directions is the product of their vectors.
-    agreement = np.abs(np.einsum('ij,ij->j', along, predicted))
-    aligned.flat[on_line] = agreement * boundary.flat[on_line]
-    return aligned
-
-
-def _unit_directions(edge_map: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Unit vectors (2, n) of the edge direction at flat pixel indices."""
-    columns, rows = (part.ravel()[pixels] for part in edge_directions(edge_map))
-    length = np.sqrt(columns**2 + rows**2)
-    # Where no direction is, the angle is 0.
-    rows[length == 0], length[length == 0] = 1.0, 1.0
-    return np.stack([rows / length, columns / length])
+    return align_strength(boundary, lines)

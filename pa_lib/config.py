@@ -52,6 +52,8 @@ class GroupingConfig:
         legacy_edge_filter: Let method 1 compare rows with the height and columns with
             the width, as the original does.
         nms: Masks whose IoU with a better one is above this are dropped; 0 keeps all.
+        diversity: Share in [0, 1] of its score that a mask loses for each unit of its
+            IoU with a better one; 0 ranks by the scores alone.
         topk: Number of masks to return; all of them if None.
 
     Raises:
@@ -86,6 +88,7 @@ class GroupingConfig:
     filter_by_edge_thresh: float = 0.9
     legacy_edge_filter: bool = False
     nms: float = 0.2
+    diversity: float = 0.0
     topk: int | None = None
 
     def __post_init__(self) -> None:
@@ -178,6 +181,7 @@ _FLOAT_BOUNDS = {
     'join_thresh': (0.0, math.inf),
     'filter_by_edge_thresh': (0.0, math.inf),
     'nms': (0.0, 1.0),
+    'diversity': (0.0, 1.0),
 }
 _INT_BOUNDS = {
     'footprint_size': (2,),

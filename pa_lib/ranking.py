@@ -1,4 +1,4 @@
-"""Choice of masks among tree nodes: value, filters, suppression.
+"""Choice of masks among tree nodes: value, filters, suppression, diversity.
 
 The value of a node says how badly its pixels fit an object: high affinity inside, low
 on the boundary. Reference: Wang et al., CVPR 2022; the normalized cut (method 4) is
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pa_lib.config import GroupingConfig
-from pa_lib.cython_lib import suppress
+from pa_lib.cython_lib import select_nodes
 from pa_lib.hierarchy import MergeTree
 from pa_lib.learned_ranking import DEFAULT_RANKER, load_ranker, node_features
 from pa_lib.node_statistics import NodeStatistics, divide
@@ -34,7 +34,7 @@ def rank_nodes(
 
     Returns:
         Tuple of the node ids ((k,) int64, best first, ties by id) and their scores
-        ((k,) float64), one minus the value.
+        ((k,) float64): one minus the value, less what diversity takes away.
     """
     if config.rank_method == LEARNED:
         ranker = load_ranker(config.ranker or DEFAULT_RANKER)
@@ -43,10 +43,16 @@ def rank_nodes(
         values = rank_values(stats, config.rank_method)
     candidates = np.flatnonzero(passes_filters(stats, tree.labels.shape, config))
     order = candidates[np.argsort(values[candidates], kind='stable')]
-    if config.nms > 0:
-        order = order[suppress(order, tree.parents, tree.areas, config.nms)]
-    order = order[: config.topk]
-    return order, 1.0 - values[order]
+    places, scores = select_nodes(
+        order,
+        1.0 - values[order],
+        tree.parents,
+        tree.areas,
+        config.nms or 1.0,
+        config.diversity,
+        config.topk,
+    )
+    return order[places], scores
 
 
 def rank_values(stats: NodeStatistics, method: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse
 from threadpoolctl import threadpool_limits
 
+from pa_lib.cython_lib import region_similarity
 from pa_lib.spectral import smallest_eigenpairs
 
 _NEIGHBOURS = ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:]))
@@ -88,24 +89,12 @@ def region_affinity(
         array([[4., 1.],
                [1., 1.]])
     """
-    similarity = np.exp(boundary / -gamma)
-    leaves = labels - 1
-    n_regions = int(labels.max())
-    within = np.bincount(leaves.ravel(), minlength=n_regions).astype(np.float64)
-    rows, columns, data = [], [], []
-    for before, after in _NEIGHBOURS:
-        weight = np.minimum(similarity[before], similarity[after]).ravel()
-        one, two = leaves[before].ravel(), leaves[after].ravel()
-        across = one != two
-        # Both directions of a pair within a region count for it.
-        within += 2.0 * np.bincount(one, weight * ~across, minlength=n_regions)
-        rows += [one[across], two[across]]
-        columns += [two[across], one[across]]
-        data += [weight[across], weight[across]]
-    index = np.arange(n_regions)
-    entries = np.concatenate([*data, within])
-    places = np.concatenate([*rows, index]), np.concatenate([*columns, index])
-    return scipy.sparse.csr_array((entries, places), shape=(n_regions, n_regions))
+    within, pairs, across = region_similarity(labels, boundary, gamma)
+    index = np.arange(len(within))
+    low, high = pairs.T
+    entries = np.concatenate([within, across, across])
+    places = np.concatenate([index, low, high]), np.concatenate([index, high, low])
+    return scipy.sparse.csr_array((entries, places), shape=(len(within),) * 2)
 
 
 def draw_pairs(

@@ -11,7 +11,7 @@ from torch import nn
 
 from pa_lib import GroupingConfig, MergeTree, group
 from pa_lib.affinity import interior_affinity
-from pa_lib.cython_lib import suppress
+from pa_lib.cython_lib import select_nodes
 from pa_lib.learned_ranking import Ranker, node_features
 from pa_lib.node_statistics import NodeStatistics
 from pa_lib.ranking import passes_filters
@@ -146,7 +146,14 @@ def _ranks(image: RankedImage, ranker: Ranker, config: GroupingConfig) -> np.nda
     keep = passes_filters(image.stats, image.tree.labels.shape, config)
     order = np.flatnonzero(keep)
     order = order[np.argsort(-scores[order], kind='stable')]
-    if config.nms:
-        tree = image.tree
-        order = order[suppress(order, tree.parents, tree.areas, config.nms)]
-    return finding_ranks(image.ious[:, order[: max(BUDGETS)]].T)
+    tree = image.tree
+    places, _ = select_nodes(
+        order,
+        scores[order],
+        tree.parents,
+        tree.areas,
+        config.nms or 1.0,
+        config.diversity,
+        max(BUDGETS),
+    )
+    return finding_ranks(image.ious[:, order[places]].T)

@@ -2,10 +2,16 @@
 
 try:
     from .encoding import encode_intervals
-    from .filters import TRIANGLE_FILTER, edge_directions, window_maximum
+    from .filters import (
+        TRIANGLE_FILTER,
+        align_strength,
+        edge_directions,
+        window_maximum,
+    )
     from .merging import LINKAGES, merge_graph
-    from .region_graph import region_graph
-    from .tree_stats import leaf_intervals, node_statistics, suppress
+    from .region_graph import region_graph, region_similarity
+    from .selection import select_nodes
+    from .tree_stats import leaf_intervals, node_statistics
     from .watershed import watershed
 except ImportError as error:
     raise ImportError(
@@ -16,13 +22,15 @@ except ImportError as error:
 __all__ = [
     'LINKAGES',
     'TRIANGLE_FILTER',
+    'align_strength',
     'edge_directions',
     'encode_intervals',
     'leaf_intervals',
     'merge_graph',
     'node_statistics',
     'region_graph',
-    'suppress',
+    'region_similarity',
+    'select_nodes',
     'watershed',
     'window_maximum',
 ]

@@ -18,6 +18,7 @@ KERNELS = (
     'region_graph',
     'merging',
     'tree_stats',
+    'selection',
     'encoding',
 )
 

@@ -1,4 +1,4 @@
-"""Exact statistics of all nodes of a merge tree, and suppression on it.
+"""Exact statistics of all nodes of a merge tree.
 
 Leaves are numbered in depth-first order, so each node is an interval of leaf ranks and
 the lowest common ancestor of two leaves is a range maximum. A pixel is then counted at
@@ -254,63 +254,3 @@ def node_statistics(labels, weights, parents, leaf_ranks, range_maxima):
                     extents_view[parent, k + 2], extents_view[node, k + 2]
                 )
     return counts[:n_nodes], sums[:n_nodes], sides[:n_nodes], extents[:n_nodes]
-
-
-cdef inline bint has_kept_ancestor(
-    const int32_t[::1] parents, const double[::1] areas, const unsigned char[::1] kept,
-    int32_t node, double threshold,
-) noexcept nogil:
-    """Whether a kept ancestor overlaps the node by more than the threshold."""
-    cdef int32_t ancestor = parents[node]
-    while ancestor >= 0 and areas[node] / areas[ancestor] > threshold:
-        if kept[ancestor]:
-            return True
-        ancestor = parents[ancestor]
-    return False
-
-
-def suppress(order, parents, areas, double threshold):
-    """Greedy non-maximum suppression of tree nodes by mask IoU.
-
-    Nodes are disjoint (IoU 0) or nested (IoU is the ratio of areas), so the result of
-    the pairwise greedy algorithm follows from the areas of the kept ancestors and of
-    the largest kept descendant. Takes O(S * depth) time for S candidates.
-
-    Args:
-        order: (S,) int array of node ids, best first.
-        parents: (n,) int32 array, -1 for roots.
-        areas: (n,) int64 array, in pixels.
-        threshold: A node is dropped if its IoU with a kept one is strictly above it.
-
-    Returns:
-        (S,) bool array: which entries of `order` are kept.
-
-    Example:
-        >>> import numpy as np
-        >>> parents = np.array([1, -1], np.int32)  # node 0 lies in node 1
-        >>> suppress(np.array([1, 0]), parents, np.array([60, 100]), .5)
-        array([ True, False])
-    """
-    cdef const int64_t[::1] queue = np.ascontiguousarray(order, np.int64)
-    cdef const int32_t[::1] parent_of = np.ascontiguousarray(parents, np.int32)
-    cdef const double[::1] area_of = np.ascontiguousarray(areas, np.float64)
-    cdef unsigned char[::1] kept = np.zeros(len(parent_of), np.uint8)
-    cdef double[::1] largest_inside = np.zeros(len(parent_of), np.float64)
-    result = np.zeros(len(queue), np.bool_)
-    cdef unsigned char[::1] result_view = result.view(np.uint8)
-    cdef Py_ssize_t index
-    cdef int32_t node, ancestor
-    with nogil:
-        for index in range(queue.shape[0]):
-            node = <int32_t> queue[index]
-            if largest_inside[node] / area_of[node] > threshold:
-                continue
-            if has_kept_ancestor(parent_of, area_of, kept, node, threshold):
-                continue
-            kept[node] = True
-            result_view[index] = True
-            ancestor = parent_of[node]
-            while ancestor >= 0 and largest_inside[ancestor] < area_of[node]:
-                largest_inside[ancestor] = area_of[node]
-                ancestor = parent_of[ancestor]
-    return result

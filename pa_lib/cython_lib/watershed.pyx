@@ -1,32 +1,73 @@
-"""Marker-controlled watershed by priority flooding, in linear time.
+"""Marker-controlled watershed by priority flooding.
 
 Reference: F. Meyer, Topographic distance and watershed lines, Signal Processing 38,
 1994. The order of flooding is that of `skimage.segmentation.watershed`.
 
-Pixels wait in a bucket queue with one bucket for each distinct value of the relief, so
-the order is exactly that of the floating-point numbers. The buckets come from a radix
-sort; a tree of bits over them finds the lowest one that is not empty.
+Pixels wait in buckets, one for each of many equal ranges of the relief, and no bucket
+is put in order before the flood has reached it: then it is small, and a binary heap
+gives its pixels by value and arrival, so the order is exactly that of the
+floating-point numbers. Of a pixel that waits only its number is kept, and what the next
+buckets will need is asked of the memory in advance.
 """
 
 import numpy as np
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-cdef extern from *:
-    int __builtin_ctzll(uint64_t) noexcept nogil
-
 cdef enum:
-    DIGIT_BITS = 11
-    N_DIGITS = 3  # 3 x 11 bits hold the 32 of a float
-    N_VALUES = 1 << DIGIT_BITS
-    MAX_LEVELS = 6  # 64 ** 6 buckets
+    PIXELS_A_BUCKET = 8
+    N_BINS = 4096
+    WALL = -1
+    CHUNK_SIZE = 15  # with the link, a chunk is one cache line
 
 
-# ------------------------------------------------------------------ order of values
-cdef inline uint64_t make_entry(float value, Py_ssize_t pixel) noexcept nogil:
-    """Pack a pixel under an unsigned integer that orders as its value does."""
+cdef struct Cell:
+    float value
+    int32_t label
+
+
+cdef struct Chunk:
+    int32_t following  # next chunk of the bucket
+    int32_t[CHUNK_SIZE] pixels
+
+
+cdef struct Bucket:
+    int32_t head  # first chunk, -1 if there is none
+    int32_t tail
+    int32_t fill  # pixels in the last chunk
+    bint mixed    # whether there are several values
+    float value   # of the first pixel
+
+
+cdef struct Waiting:
+    uint64_t order  # value, then arrival
+    int32_t pixel
+
+
+cdef struct Queue:
+    Bucket* buckets
+    Chunk* chunks
+    Waiting* heap      # pixels of the current bucket, and lower ones reached since
+    int32_t n_buckets
+    int32_t n_chunks   # in use at some time
+    int32_t free_chunk
+    int32_t heap_size
+    uint32_t n_arrivals
+    int32_t current    # bucket
+    bint uniform       # the current bucket has one value, and is read in place
+    float level        # that value
+    int32_t chunk      # where it is read
+    int32_t place
+    float lowest
+    double scale       # bins per unit
+    int32_t[N_BINS + 1] first  # bucket of a bin
+
+
+# ------------------------------------------------------------------ heap
+cdef inline uint64_t value_order(float value) noexcept nogil:
+    """Return an integer whose upper half orders as the value does."""
     cdef uint32_t bits
     value = value + <float> 0.0  # there is one zero, not two
     memcpy(&bits, &value, 4)
@@ -34,179 +75,273 @@ cdef inline uint64_t make_entry(float value, Py_ssize_t pixel) noexcept nogil:
         bits = ~bits
     else:
         bits |= <uint32_t> 1 << 31
-    return <uint64_t> bits << 32 | <uint64_t> pixel
+    return <uint64_t> bits << 32
 
 
-cdef uint64_t* sort_entries(
-    uint64_t* entries, uint64_t* spare, Py_ssize_t n
+cdef inline void push_heap(Queue* queue, float value, int32_t pixel) noexcept nogil:
+    cdef uint64_t order = value_order(value) | queue.n_arrivals
+    cdef Py_ssize_t slot = queue.heap_size, parent
+    queue.n_arrivals += 1
+    queue.heap_size += 1
+    while slot > 0:
+        parent = (slot - 1) >> 1
+        if queue.heap[parent].order < order:
+            break
+        queue.heap[slot] = queue.heap[parent]
+        slot = parent
+    queue.heap[slot].order = order
+    queue.heap[slot].pixel = pixel
+
+
+cdef inline int32_t pop_heap(Queue* queue) noexcept nogil:
+    cdef int32_t first = queue.heap[0].pixel
+    cdef Py_ssize_t slot = 0, child = 1
+    cdef Waiting moved
+    queue.heap_size -= 1
+    moved = queue.heap[queue.heap_size]
+    while child < queue.heap_size:
+        if (
+            child + 1 < queue.heap_size
+            and queue.heap[child + 1].order < queue.heap[child].order
+        ):
+            child += 1
+        if moved.order < queue.heap[child].order:
+            break
+        queue.heap[slot] = queue.heap[child]
+        slot = child
+        child = 2 * slot + 1
+    queue.heap[slot] = moved
+    return first
+
+
+# ------------------------------------------------------------------ buckets
+cdef inline int32_t take_chunk(Queue* queue) noexcept nogil:
+    cdef int32_t chunk = queue.free_chunk
+    if chunk >= 0:
+        queue.free_chunk = queue.chunks[chunk].following
+    else:
+        chunk = queue.n_chunks
+        queue.n_chunks += 1
+    return chunk
+
+
+cdef inline void release_chunk(Queue* queue, int32_t chunk) noexcept nogil:
+    queue.chunks[chunk].following = queue.free_chunk
+    queue.free_chunk = chunk
+
+
+cdef inline void append(
+    Queue* queue, int32_t index, float value, int32_t pixel
 ) noexcept nogil:
-    """Sort by value; return the one of the two arrays that holds the result.
-
-    A radix sort with the lowest digit first. Digits that all values share cost no pass.
-    """
-    cdef Py_ssize_t[N_DIGITS][N_VALUES] starts
-    cdef Py_ssize_t i, start, n_with
-    cdef int digit, shift, value
-    cdef uint64_t* swap
-    memset(starts, 0, sizeof(starts))
-    for i in range(n):
-        for digit in range(N_DIGITS):
-            value = entries[i] >> (32 + digit * DIGIT_BITS) & (N_VALUES - 1)
-            starts[digit][value] += 1
-    for digit in range(N_DIGITS):
-        shift = 32 + digit * DIGIT_BITS
-        if starts[digit][entries[0] >> shift & (N_VALUES - 1)] == n:
-            continue
-        start = 0
-        for value in range(N_VALUES):
-            n_with = starts[digit][value]
-            starts[digit][value] = start
-            start += n_with
-        for i in range(n):
-            value = entries[i] >> shift & (N_VALUES - 1)
-            spare[starts[digit][value]] = entries[i]
-            starts[digit][value] += 1
-        swap = entries
-        entries = spare
-        spare = swap
-    return entries
+    """Put a pixel at the end of a bucket."""
+    cdef Bucket* bucket = &queue.buckets[index]
+    cdef int32_t chunk
+    if bucket.head < 0:
+        bucket.head = bucket.tail = take_chunk(queue)
+        bucket.fill = 0
+        bucket.mixed = False
+        bucket.value = value
+    elif bucket.fill == CHUNK_SIZE:
+        chunk = take_chunk(queue)
+        queue.chunks[bucket.tail].following = chunk
+        bucket.tail = chunk
+        bucket.fill = 0
+    bucket.mixed |= value != bucket.value
+    queue.chunks[bucket.tail].pixels[bucket.fill] = pixel
+    bucket.fill += 1
 
 
-cdef int32_t assign_buckets(
-    const float[::1] values, uint64_t* entries, uint64_t* spare, int32_t* bucket
-) noexcept nogil:
-    """Number the distinct values from 0; return how many there are."""
-    cdef Py_ssize_t i, n = values.shape[0]
-    cdef int32_t current = 0
-    for i in range(n):
-        entries[i] = make_entry(values[i], i)
-    entries = sort_entries(entries, spare, n)
-    for i in range(n):
-        if i > 0 and entries[i] >> 32 != entries[i - 1] >> 32:
-            current += 1
-        bucket[<uint32_t> entries[i]] = current
-    return current + 1
+cdef inline int32_t find_bucket(Queue* queue, float value) noexcept nogil:
+    """Number the bucket of a value; rounding keeps the order."""
+    cdef double place = (<double> value - queue.lowest) * queue.scale
+    cdef int32_t bin = <int32_t> place
+    return queue.first[bin] + <int32_t> (
+        (place - bin) * (queue.first[bin + 1] - queue.first[bin])
+    )
 
 
-# ------------------------------------------------------------------ bucket queue
-cdef struct Queue:
-    int32_t* head       # first pixel of a bucket
-    int32_t* tail       # its last one
-    int32_t* following  # next pixel in the same bucket, -1 at the end
-    uint64_t* bits[MAX_LEVELS]  # whether a bucket, or a word below, is not empty
-    int n_levels
+cdef inline void push(Queue* queue, float value, int32_t pixel) noexcept nogil:
+    cdef int32_t index
+    index = find_bucket(queue, value)
+    if index > queue.current or (queue.uniform and value == queue.level):
+        append(queue, index, value, pixel)
+    else:
+        push_heap(queue, value, pixel)
 
 
-cdef inline void push(Queue* queue, int32_t bucket, int32_t pixel) noexcept nogil:
-    cdef Py_ssize_t place = bucket
-    cdef uint64_t* word
-    cdef int level
-    queue.following[pixel] = -1
-    if queue.bits[0][place >> 6] >> (place & 63) & 1:
-        queue.following[queue.tail[bucket]] = pixel
-        queue.tail[bucket] = pixel
-        return
-    queue.head[bucket] = pixel
-    queue.tail[bucket] = pixel
-    for level in range(queue.n_levels):
-        word = &queue.bits[level][place >> 6]
-        if word[0]:
-            word[0] |= <uint64_t> 1 << (place & 63)
-            return
-        word[0] = <uint64_t> 1 << (place & 63)
-        place >>= 6
+cdef inline int32_t pop(Queue* queue, const Cell* cells) noexcept nogil:
+    """Take the pixel of the lowest value that came first; -1 if there is none."""
+    cdef Bucket* bucket
+    while True:
+        if queue.uniform:
+            bucket = &queue.buckets[queue.current]
+            if queue.chunk != bucket.tail or queue.place < bucket.fill:
+                # Pixels of the same value stand in the bucket, never in the heap.
+                if queue.heap_size and queue.heap[0].order < value_order(queue.level):
+                    return pop_heap(queue)
+                return read_bucket(queue)
+        if queue.heap_size:
+            return pop_heap(queue)
+        if not open_bucket(queue, cells):
+            return -1
 
 
-cdef inline int32_t pop(Queue* queue) noexcept nogil:
-    """Take the first pixel of the lowest bucket; -1 if there is none."""
-    cdef int level
-    cdef Py_ssize_t place = 0
-    cdef int32_t pixel
-    if queue.bits[queue.n_levels - 1][0] == 0:
-        return -1
-    for level in range(queue.n_levels - 1, -1, -1):
-        place = place << 6 | __builtin_ctzll(queue.bits[level][place])
-    pixel = queue.head[place]
-    queue.head[place] = queue.following[pixel]
-    if queue.following[pixel] < 0:
-        for level in range(queue.n_levels):
-            queue.bits[level][place >> 6] &= ~(<uint64_t> 1 << (place & 63))
-            if queue.bits[level][place >> 6]:
-                break
-            place >>= 6
-    return pixel
+cdef inline int32_t read_bucket(Queue* queue) noexcept nogil:
+    """Take the next pixel of the current, uniform bucket, which has one."""
+    cdef int32_t following
+    if queue.place == CHUNK_SIZE:
+        following = queue.chunks[queue.chunk].following
+        release_chunk(queue, queue.chunk)
+        queue.chunk = following
+        queue.place = 0
+    queue.place += 1
+    return queue.chunks[queue.chunk].pixels[queue.place - 1]
 
 
-cdef bint make_queue(Queue* queue, Py_ssize_t n_buckets, Py_ssize_t n) noexcept nogil:
-    """Allocate an empty queue; False if there is no memory."""
-    cdef Py_ssize_t n_words = n_buckets
-    memset(queue, 0, sizeof(Queue))
-    queue.head = <int32_t*> malloc(n_buckets * sizeof(int32_t))
-    queue.tail = <int32_t*> malloc(n_buckets * sizeof(int32_t))
-    queue.following = <int32_t*> malloc(n * sizeof(int32_t))
-    if queue.head == NULL or queue.tail == NULL or queue.following == NULL:
-        return False
-    while n_words > 1 or queue.n_levels == 0:
-        n_words = (n_words + 63) >> 6
-        queue.bits[queue.n_levels] = <uint64_t*> calloc(n_words, sizeof(uint64_t))
-        if queue.bits[queue.n_levels] == NULL:
+cdef bint open_bucket(Queue* queue, const Cell* cells) noexcept nogil:
+    """Go on to the next bucket with pixels; False if there is none."""
+    cdef Bucket* bucket
+    cdef int32_t chunk, following, i, n
+    if queue.uniform:
+        release_chunk(queue, queue.chunk)
+        queue.uniform = False
+    while True:
+        queue.current += 1
+        if queue.current >= queue.n_buckets:
             return False
-        queue.n_levels += 1
+        bucket = &queue.buckets[queue.current]
+        if bucket.head >= 0:
+            break
+    if not bucket.mixed:
+        queue.uniform = True
+        queue.level = bucket.value
+        queue.chunk = bucket.head
+        queue.place = 0
+        return True
+    chunk = bucket.head
+    while True:
+        n = bucket.fill if chunk == bucket.tail else CHUNK_SIZE
+        for i in range(n):
+            push_heap(
+                queue,
+                cells[queue.chunks[chunk].pixels[i]].value,
+                queue.chunks[chunk].pixels[i],
+            )
+        following = queue.chunks[chunk].following
+        release_chunk(queue, chunk)
+        if chunk == bucket.tail:
+            return True
+        chunk = following
+
+
+cdef void make_bins(Queue* queue, const float[:, ::1] relief) noexcept nogil:
+    """Share out the buckets: about as many pixels to each."""
+    cdef Py_ssize_t i, n = relief.shape[0] * relief.shape[1]
+    cdef const float* values = &relief[0, 0]
+    cdef float lowest = values[0], highest = values[0]
+    cdef int32_t count
+    for i in range(n):
+        lowest = min(lowest, values[i])
+        highest = max(highest, values[i])
+    queue.lowest = lowest
+    queue.scale = 0.0
+    if highest > lowest:
+        # The highest value belongs to the last bin.
+        queue.scale = (N_BINS - 0.5) / (<double> highest - lowest)
+    memset(queue.first, 0, sizeof(queue.first))
+    for i in range(n):
+        queue.first[<int32_t> ((<double> values[i] - lowest) * queue.scale)] += 1
+    queue.n_buckets = 0
+    for i in range(N_BINS + 1):
+        count = queue.first[i]
+        queue.first[i] = queue.n_buckets
+        queue.n_buckets += (count + PIXELS_A_BUCKET - 1) // PIXELS_A_BUCKET
+
+
+cdef bint make_queue(Queue* queue, const float[:, ::1] relief) noexcept nogil:
+    """Allocate an empty queue; False if there is no memory."""
+    cdef Py_ssize_t n = relief.shape[0] * relief.shape[1], i
+    make_bins(queue, relief)
+    queue.n_chunks = queue.heap_size = queue.n_arrivals = 0
+    queue.free_chunk = queue.current = -1
+    queue.uniform = False
+    queue.chunk = queue.place = 0
+    queue.level = 0.0
+    # Room for the worst case; pages that are never written cost nothing.
+    queue.buckets = <Bucket*> malloc(queue.n_buckets * sizeof(Bucket))
+    queue.chunks = <Chunk*> malloc(
+        (n // CHUNK_SIZE + queue.n_buckets + 1) * sizeof(Chunk)
+    )
+    queue.heap = <Waiting*> malloc((n + 1) * sizeof(Waiting))
+    if queue.buckets == NULL or queue.chunks == NULL or queue.heap == NULL:
+        return False
+    for i in range(queue.n_buckets):
+        queue.buckets[i].head = -1
     return True
 
 
 cdef void free_queue(Queue* queue) noexcept nogil:
-    cdef int level
-    free(queue.head)
-    free(queue.tail)
-    free(queue.following)
-    for level in range(MAX_LEVELS):
-        free(queue.bits[level])
+    free(queue.buckets)
+    free(queue.chunks)
+    free(queue.heap)
 
 
 # ------------------------------------------------------------------ flooding
-cdef void flood(
-    const int32_t* bucket, int32_t[::1] labels, const int32_t* steps, Queue* queue
+cdef void lay_out(
+    const float[:, ::1] relief, const int32_t[:, ::1] markers, Cell* cells
 ) noexcept nogil:
-    """Grow the positive labels into the zeros; negative labels are walls."""
+    """Put the maps side by side, in a frame of walls."""
+    cdef Py_ssize_t height = relief.shape[0], width = relief.shape[1], row, column
+    cdef Cell* line
+    for row in range(-1, height + 1):
+        line = cells + (row + 1) * (width + 2)
+        for column in range(-1, width + 1):
+            if row < 0 or row == height or column < 0 or column == width:
+                line[column + 1].label = WALL
+            else:
+                line[column + 1].value = relief[row, column]
+                line[column + 1].label = markers[row, column]
+
+
+cdef void flood(Cell* cells, int32_t n_cells, int32_t width, Queue* queue) noexcept nogil:
+    """Grow the positive labels into the zeros."""
+    cdef int32_t[8] steps = [
+        -width, -1, 1, width, -width - 1, -width + 1, width - 1, width + 1
+    ]
     cdef int32_t pixel, neighbour, label
     cdef int k
-    for pixel in range(<int32_t> labels.shape[0]):
-        if labels[pixel] > 0:
-            push(queue, bucket[pixel], pixel)
+    for pixel in range(n_cells):
+        if cells[pixel].label > 0:
+            push(queue, cells[pixel].value, pixel)
     while True:
-        pixel = pop(queue)
+        pixel = pop(queue, cells)
         if pixel < 0:
             return
-        label = labels[pixel]
+        label = cells[pixel].label
         for k in range(8):
             neighbour = pixel + steps[k]
-            if labels[neighbour] == 0:
-                labels[neighbour] = label
-                push(queue, bucket[neighbour], neighbour)
+            if cells[neighbour].label == 0:
+                cells[neighbour].label = label
+                push(queue, cells[neighbour].value, neighbour)
 
 
 cdef int run(
-    const float[::1] values, int32_t[::1] labels, const int32_t* steps
+    const float[:, ::1] relief, const int32_t[:, ::1] markers, int32_t[:, ::1] labels
 ) noexcept nogil:
-    """Flood the padded maps; return -1 if there is no memory."""
-    cdef Py_ssize_t n = values.shape[0]
-    cdef uint64_t* entries = <uint64_t*> malloc(n * sizeof(uint64_t))
-    cdef uint64_t* spare = <uint64_t*> malloc(n * sizeof(uint64_t))
-    cdef int32_t* bucket = <int32_t*> malloc(n * sizeof(int32_t))
-    cdef bint enough = entries != NULL and spare != NULL and bucket != NULL
-    cdef int32_t n_buckets = 0
+    """Flood the maps; return -1 if there is no memory."""
+    cdef Py_ssize_t height = relief.shape[0], width = relief.shape[1], row, column
+    cdef Py_ssize_t n_cells = (height + 2) * (width + 2)
+    cdef Cell* cells = <Cell*> malloc(n_cells * sizeof(Cell))
     cdef Queue queue
+    cdef bint enough = make_queue(&queue, relief) and cells != NULL
     if enough:
-        n_buckets = assign_buckets(values, entries, spare, bucket)
-    free(entries)
-    free(spare)
-    if enough:
-        enough = make_queue(&queue, n_buckets, n)
-        if enough:
-            flood(bucket, labels, steps, &queue)
-        free_queue(&queue)
-    free(bucket)
+        lay_out(relief, markers, cells)
+        flood(cells, <int32_t> n_cells, <int32_t> width + 2, &queue)
+        for row in range(height):
+            for column in range(width):
+                labels[row, column] = cells[(row + 1) * (width + 2) + column + 1].label
+    free_queue(&queue)
+    free(cells)
     return 0 if enough else -1
 
 
@@ -216,7 +351,8 @@ def watershed(relief, markers):
     Pixels are taken by rising relief, equal ones in the order in which they were
     reached (markers first, in raster order), and give their label to all unlabelled
     ones of their 8 neighbours, the 4 nearest first. There are no watershed lines.
-    Takes O(N) time and memory for N pixels.
+    Takes O(N) memory for N pixels, and O(N) time unless most values crowd in a small
+    part of their range.
 
     Args:
         relief: (H, W) float32 array, the surface to flood; fewer than 2^31 pixels.
@@ -239,17 +375,15 @@ def watershed(relief, markers):
         raise ValueError(
             f'relief {np.shape(relief)} and markers {np.shape(markers)} differ in shape'
         )
-    # A frame of walls spares the flooding all tests for the border.
-    labels = np.pad(np.asarray(markers, np.int32), 1, constant_values=-1)
-    cdef int32_t[::1] flat_labels = labels.ravel()
-    cdef const float[::1] values = np.pad(np.asarray(relief, np.float32), 1).ravel()
-    cdef int32_t width = labels.shape[1]
-    cdef int32_t[8] steps = [
-        -width, -1, 1, width, -width - 1, -width + 1, width - 1, width + 1
-    ]
+    cdef const float[:, ::1] surface = np.ascontiguousarray(relief, np.float32)
+    cdef const int32_t[:, ::1] seeds = np.ascontiguousarray(markers, np.int32)
+    labels = np.empty(np.shape(relief), np.int32)
+    if labels.size == 0:
+        return labels
+    cdef int32_t[:, ::1] flooded = labels
     cdef int status
     with nogil:
-        status = run(values, flat_labels, steps)
+        status = run(surface, seeds, flooded)
     if status:
         raise MemoryError(f'no memory to flood {np.shape(relief)} pixels')
-    return labels[1:-1, 1:-1].copy()
+    return labels

@@ -9,11 +9,11 @@ from twins import (
     property_settings,
     random_tree,
     rings_twin,
-    suppress_twin,
+    select_twin,
 )
 
 from pa_lib import GroupingConfig, MergeTree
-from pa_lib.cython_lib import suppress
+from pa_lib.cython_lib import select_nodes
 from pa_lib.ranking import passes_filters, rank_nodes, rank_values
 
 UNFILTERED = {'filter_by_edge_method': 0, 'nms': 0}
@@ -75,16 +75,31 @@ def test_case_b4_rank_values(method, value):
     assert rank_values(stats, method)[1] == pytest.approx(value, abs=1e-6)
 
 
-@given(st.integers(0, 2**32 - 1))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3, 1.0]))
 @property_settings
-def test_case_b10_suppression_equals_pairwise(seed):
+def test_case_b10_choice_equals_pairwise(seed, diversity):
     rng = np.random.default_rng(seed)
     tree = random_tree(rng, (6, 6), 16)
     masks = node_masks_twin(tree)
     order = rng.permutation(tree.n_nodes)[: rng.integers(0, tree.n_nodes + 1)]
+    # Few levels, so that ties are common; some below zero.
+    scores = np.sort(rng.integers(-2, 6, len(order)) / 4)[::-1]
     for threshold in (0.05, 0.2, 0.5, 0.8):
-        kept = order[suppress(order, tree.parents, tree.areas, threshold)]
-        assert kept.tolist() == suppress_twin(order, masks, threshold)
+        places, values = select_nodes(
+            order, scores, tree.parents, tree.areas, threshold, diversity
+        )
+        expected = select_twin(order, scores, masks, threshold, diversity)
+        assert order[places].tolist() == [node for node, _ in expected]
+        assert values == pytest.approx([score for _, score in expected])
+        assert (np.diff(values) <= 0).all()
+
+
+def test_choice_refuses_scores_that_rise():
+    tree = np.array([-1, -1], np.int32), np.array([1, 1])
+    with pytest.raises(ValueError, match='the best first'):
+        select_nodes([0, 1], [0.1, 0.2], *tree)
+    with pytest.raises(ValueError, match='every candidate needs a score'):
+        select_nodes([0, 1], [0.1], *tree)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +112,8 @@ def test_case_b11_laminar_suppression(nms, kept):
     tree = MergeTree(labels, np.array([[0, 1], [2, 3]]), [0.1, 0.2])
     assert tree.areas.tolist() == [15, 45, 40, 60, 100]
     order = np.array([names[name] for name in ('A', 'root', 'B', 'C')])
-    survivors = order[suppress(order, tree.parents, tree.areas, nms)]
+    places, _ = select_nodes(order, np.ones(4), tree.parents, tree.areas, nms)
+    survivors = order[places]
     expected = kept.split() if ' ' in kept else list(kept)
     assert survivors.tolist() == [names[name] for name in expected]
 

@@ -197,16 +197,31 @@ def statistics_twin(mask: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarr
     }
 
 
-def suppress_twin(order, masks: np.ndarray, threshold: float) -> list[int]:
-    kept: list[int] = []
-    for node in order:
-        overlaps = (
-            (masks[node] & masks[k]).sum() / (masks[node] | masks[k]).sum()
-            for k in kept
-        )
-        if all(overlap <= threshold for overlap in overlaps):
-            kept.append(int(node))
-    return kept
+def select_twin(
+    order, scores, masks: np.ndarray, threshold: float, diversity: float = 0.0
+) -> list[tuple[int, float]]:
+    """Choose nodes and their scores, comparing all pairs of masks anew each time."""
+    chosen: list[tuple[int, float]] = []
+    left = list(range(len(order)))
+    while left:
+        candidates = []
+        for place in left:
+            mask = masks[order[place]]
+            overlap = max(
+                ((mask & masks[k]).sum() / (mask | masks[k]).sum() for k, _ in chosen),
+                default=0.0,
+            )
+            score = scores[place]
+            if score > 0:
+                score *= 1 - diversity * overlap
+            if overlap <= threshold:
+                candidates.append((-score, place))
+        if not candidates:
+            break
+        score, place = min(candidates)
+        chosen.append((int(order[place]), -score))
+        left.remove(place)
+    return chosen
 
 
 def separation_twin(tree: MergeTree, one: int, other: int) -> float:
