@@ -30,7 +30,7 @@ setup(
     description='Instance segmentation from masks that nobody drew, for MMDetection',
     license='Apache-2.0',
     packages=find_packages(include=['pa_lib*', 'mmdet_ovis*']),
-    package_data={'pa_lib': ['ranker.json'], 'pa_lib.cython_lib': ['*.pyx']},
+    package_data={'pa_lib': ['ranker.json'], 'pa_lib.cython_lib': ['*.pyx', '*.pxd']},
     python_requires='>=3.10',
     install_requires=read_requirements('runtime.txt'),
     extras_require={

@@ -3,8 +3,8 @@
 The library turns the map of a pairwise-affinity predictor, high inside objects and low
 at their boundaries, into a hierarchy of regions and a ranked list of masks, as GGN does
 (Wang et al., Open-World Instance Segmentation: Exploiting Pseudo Ground Truth From
-Learned Pairwise Affinity, CVPR 2022). It depends on NumPy, SciPy and pycocotools, opens
-no file, and gives the same bytes for the same map whatever the number of threads.
+Learned Pairwise Affinity, CVPR 2022). It depends on NumPy, SciPy and pycocotools, and
+gives the same bytes for the same map whatever the number of threads.
 
 Example:
     >>> import numpy as np
@@ -12,7 +12,7 @@ Example:
     >>> affinity = np.full((64, 64), 0.9)
     >>> affinity[15:49, 15:49] = 0.1  # a frame of weak affinity, two pixels wide,
     >>> affinity[17:47, 17:47] = 0.9  # around a square object
-    >>> result = group(affinity, GroupingConfig(use_globalization=0))
+    >>> result = group(affinity, GroupingConfig.ggn(use_globalization=0))
     >>> result.scores.round(3).tolist(), result.boxes.tolist()
     ([1.8], [[16, 16, 32, 32]])
 """

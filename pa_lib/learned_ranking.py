@@ -22,6 +22,9 @@ import numpy as np
 from pa_lib.hierarchy import MergeTree
 from pa_lib.node_statistics import NodeStatistics, divide
 
+# Nodes that are judged at a time: what is computed of them stays in the cache.
+_BLOCK = 1024
+
 DEFAULT_RANKER = Path(__file__).with_name('ranker.json')
 
 FEATURES = (
@@ -131,6 +134,11 @@ class Ranker:
             (n,) float64 array in (0, 1), an estimate of the share of IoU thresholds
             0.50:0.05:0.95 that the node reaches with some object.
         """
+        blocks = range(0, len(features), _BLOCK)
+        judged = [self._judge(features[start : start + _BLOCK]) for start in blocks]
+        return np.concatenate([np.empty(0), *judged])
+
+    def _judge(self, features: np.ndarray) -> np.ndarray:
         normalized = (features - self.mean) / self.scale
         hidden = np.tile(self.hidden_bias, (len(features), 1))
         for column, weight in zip(normalized.T, self.hidden_weight, strict=True):

@@ -2,9 +2,9 @@
 
 Example:
     python tools/train_ranker.py --gt instances.json --boundary-maps edges/ \
-        --out ranker.json --set footprint_size=6 nms=0.7
+        --out ranker.json
     python tools/analysis_tools/benchmark_proposals.py --gt other.json \
-        --boundary-maps edges/ --set rank_method=5 ranker=ranker.json
+        --boundary-maps edges/ --set ranker=ranker.json
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Describe the images, cross-validate, train on all of them."""
     args = parse_args()
-    config = make_config(args.set, args.legacy)
+    config = make_config(args.set, args.preset)
     options = {'hidden': args.hidden, 'epochs': args.epochs, 'seed': args.seed}
     images = []
     truth = read_truth(args)

@@ -1,12 +1,15 @@
 # How affinity becomes masks, and on which images.
 
-# Every key of pa_lib.GroupingConfig may stand here.
+# Every key of pa_lib.GroupingConfig may stand here. These are GGN's (its preset `ggn`);
+# the defaults of pa_lib are better on boundary maps, docs/grouping.md.
 pa_to_masks = dict(
     edge_thresh=0.0,
+    footprint_size=20,
     join_thresh=1.0,
     rank_method=3,
     min_component_size=0,
     nms=0.2,
+    diversity=0.0,
     filter_by_edge_method=2,
     filter_by_edge_thresh=0.9,
     use_orientation=1,

@@ -7,6 +7,7 @@ import ast
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +21,17 @@ from ..utils.coco import load_coco
 from ..utils.image import read_image
 from .affinity_inferencer import AffinityInferencer
 from .proposal_benchmark import ProposalTask
+
+
+def _default_config(**parameters: Any) -> GroupingConfig:
+    return GroupingConfig.from_dict(parameters)
+
+
+_PRESETS = {
+    'default': _default_config,
+    'ggn': GroupingConfig.ggn,
+    'legacy': GroupingConfig.legacy,
+}
 
 
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,9 +82,11 @@ def add_grouping_arguments(parser: argparse.ArgumentParser) -> None:
         help='parameters of pa_lib.GroupingConfig',
     )
     parser.add_argument(
-        '--legacy',
-        action='store_true',
-        help="start from the original's parameters instead of the defaults",
+        '--preset',
+        choices=tuple(_PRESETS),
+        default='default',
+        help="parameters to start from: pa_lib's, those of GGN, or the original's with "
+        'its flaws (default: default)',
     )
 
 
@@ -86,7 +100,7 @@ def check_image_arguments(
         parser.error('--every must be at least 1 and --skip at least 0')
 
 
-def make_config(settings: list[str], legacy: bool) -> GroupingConfig:
+def make_config(settings: list[str], preset: str) -> GroupingConfig:
     """Read KEY=VALUE pairs."""
     parameters = {}
     for setting in settings:
@@ -99,9 +113,7 @@ def make_config(settings: list[str], legacy: bool) -> GroupingConfig:
             parameters[key] = value
     # The original keeps 20 masks; recall is asked for up to 1000.
     parameters = {'topk': None, **parameters}
-    if legacy:
-        return GroupingConfig.legacy(**parameters)
-    return GroupingConfig.from_dict(parameters)
+    return _PRESETS[preset](**parameters)
 
 
 def read_boundary_map(path: Path) -> np.ndarray:

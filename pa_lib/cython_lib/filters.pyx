@@ -22,6 +22,11 @@ TRIANGLE_FILTER = tuple(TRIANGLE)
 """Smoothing filter along one axis; its outer product with itself sums to 1."""
 
 
+ctypedef fused real:
+    float
+    double
+
+
 ctypedef fused number:
     float
     double
@@ -241,7 +246,7 @@ def align_strength(boundary, lines):
 
 
 cdef inline void widen(
-    double* line, Py_ssize_t length, Py_ssize_t stride, Py_ssize_t breadth,
+    real* line, Py_ssize_t length, Py_ssize_t stride, Py_ssize_t breadth,
     Py_ssize_t size,
 ) noexcept nogil:
     """Replace each of `length` entries by the maximum of `size` from it on.
@@ -250,8 +255,8 @@ cdef inline void widen(
     until they reach the size, so the cost grows with its logarithm.
     """
     cdef Py_ssize_t window = 1, step, i, j, last = length + size - 1
-    cdef double* one
-    cdef double* two
+    cdef real* one
+    cdef real* two
     while window < size:
         step = min(window, size - window)
         last -= step
@@ -263,6 +268,32 @@ cdef inline void widen(
         window += step
 
 
+cdef void take_maximum(
+    const real[:, ::1] source, Py_ssize_t size, real[::1] line, real[:, ::1] block,
+    real[:, ::1] out,
+) noexcept nogil:
+    """Maximum over the rows of the window, then over its columns, block by block."""
+    cdef Py_ssize_t height = source.shape[0], width = source.shape[1]
+    cdef Py_ssize_t before = size // 2, i, j, start = 0, breadth
+    for i in range(height):
+        for j in range(before):
+            line[j] = source[i, 0]
+        memcpy(&line[before], &source[i, 0], width * sizeof(real))
+        for j in range(before + width, width + size):
+            line[j] = source[i, width - 1]
+        widen(&line[0], width, 1, 1, size)
+        memcpy(&out[i, 0], &line[0], width * sizeof(real))
+    while start < width:
+        breadth = min(<Py_ssize_t> BLOCK, width - start)
+        for i in range(height + size):
+            j = min(max(i - before, 0), height - 1)
+            memcpy(&block[i, 0], &out[j, start], breadth * sizeof(real))
+        widen(&block[0, 0], height, BLOCK, breadth, size)
+        for i in range(height):
+            memcpy(&out[i, start], &block[i, 0], breadth * sizeof(real))
+        start += BLOCK
+
+
 def window_maximum(image, Py_ssize_t size):
     """Take the maximum of the square window around each pixel.
 
@@ -270,43 +301,28 @@ def window_maximum(image, Py_ssize_t size):
     the frame of the image is repeated outside. Takes O(N log size) time.
 
     Args:
-        image: (H, W) float64 array without NaN.
+        image: (H, W) float32 or float64 array without NaN.
         size: Side of the window, px.
 
     Returns:
-        (H, W) float64 array.
+        (H, W) array of the same type.
 
     Example:
         >>> import numpy as np
         >>> window_maximum(np.array([[0., 3., 1., 2.]]), 2)
         array([[0., 3., 3., 2.]])
     """
-    cdef const double[:, ::1] source = np.ascontiguousarray(image, np.float64)
-    cdef Py_ssize_t height = source.shape[0], width = source.shape[1]
-    cdef Py_ssize_t before = size // 2, i, j, start, breadth
-    result = np.empty((height, width))
-    cdef double[:, ::1] out = result
-    cdef double[::1] line = np.empty(width + size)
-    cdef double[:, ::1] block = np.empty((height + size, BLOCK))
+    image = np.asarray(image)
+    dtype = np.float32 if image.dtype == np.float32 else np.float64
+    image = np.ascontiguousarray(image, dtype)
+    cdef Py_ssize_t height = image.shape[0], width = image.shape[1]
+    result = np.empty_like(image)
     if height == 0 or width == 0:
         return result
-    with nogil:
-        for i in range(height):
-            for j in range(before):
-                line[j] = source[i, 0]
-            memcpy(&line[before], &source[i, 0], width * sizeof(double))
-            for j in range(before + width, width + size):
-                line[j] = source[i, width - 1]
-            widen(&line[0], width, 1, 1, size)
-            memcpy(&out[i, 0], &line[0], width * sizeof(double))
-        start = 0
-        while start < width:
-            breadth = min(<Py_ssize_t> BLOCK, width - start)
-            for i in range(height + size):
-                j = min(max(i - before, 0), height - 1)
-                memcpy(&block[i, 0], &out[j, start], breadth * sizeof(double))
-            widen(&block[0, 0], height, BLOCK, breadth, size)
-            for i in range(height):
-                memcpy(&out[i, start], &block[i, 0], breadth * sizeof(double))
-            start += BLOCK
+    line = np.empty(width + size, dtype)
+    block = np.empty((height + size, BLOCK), dtype)
+    if dtype == np.float32:
+        take_maximum[float](image, size, line, block, result)
+    else:
+        take_maximum[double](image, size, line, block, result)
     return result

@@ -1,26 +1,36 @@
 """Greedy agglomeration of a region adjacency graph into a binary merge tree.
 
 The graph lives in flat arrays. Edge e owns the half-edges 2e and 2e + 1; half-edge h
-stands in the doubly linked list of the node `ends[h]`, and its other end is
-`ends[h ^ 1]`. Merging two nodes relabels their half-edges in place, so memory stays
-O(E). A binary heap with a position for each edge gives the next edge to contract.
+stands in the doubly linked list of the region `ends[h]`, and its other end is
+`ends[h ^ 1]`. Of two regions that merge, the one with fewer edges hands them over to
+the other, which goes on under the id of the new node: so a background with thousands of
+neighbours costs nothing when it swallows one of them. A hash table finds the edge
+between two regions, and a binary heap the next edge to contract.
 """
 
 import numpy as np
 
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
+
+from pa_lib.cython_lib.pair_hash cimport hash_pair
 
 LINKAGES = ('length_weighted', 'legacy_mean', 'min', 'max')
 
 
 cdef struct Graph:
     int32_t* ends
-    int32_t* following  # next half-edge of the same node, -1 at the end
+    int32_t* following  # next half-edge of the same region, -1 at the end
     int32_t* preceding
-    int32_t* head       # first half-edge of a node
-    int32_t* shared     # scratch: half-edge of the second node to a neighbour, or -1
+    int32_t* head       # first half-edge of a region
+    int32_t* degree     # of a region
+    int32_t* node       # id of the node that a region has become
     int32_t* heap       # edges
     int32_t* position   # of an edge in the heap
+    int32_t* low        # lower node id of an edge when its place was last looked at
+    int32_t* high
+    int32_t* table      # edges by the regions they join, -1 where free
+    int32_t mask        # number of places in the table, a power of 2, less 1
     int32_t heap_size
     double* weight
     double* length
@@ -31,13 +41,22 @@ cdef inline bint precedes(Graph* g, int32_t e, int32_t f) noexcept nogil:
     """Order edges by weight, then lower node, then higher node."""
     if g.weight[e] != g.weight[f]:
         return g.weight[e] < g.weight[f]
-    cdef int32_t e_low = min(g.ends[2 * e], g.ends[2 * e + 1])
-    cdef int32_t f_low = min(g.ends[2 * f], g.ends[2 * f + 1])
-    if e_low != f_low:
-        return e_low < f_low
-    return (
-        max(g.ends[2 * e], g.ends[2 * e + 1]) < max(g.ends[2 * f], g.ends[2 * f + 1])
-    )
+    if g.low[e] != g.low[f]:
+        return g.low[e] < g.low[f]
+    return g.high[e] < g.high[f]
+
+
+cdef inline bint refresh(Graph* g, int32_t edge) noexcept nogil:
+    """Bring the node ids of an edge up to date; whether they had changed.
+
+    Ids only rise, so an edge that is out of date stands too far ahead, never behind.
+    """
+    cdef int32_t one = g.node[g.ends[2 * edge]], two = g.node[g.ends[2 * edge + 1]]
+    cdef int32_t low = min(one, two), high = max(one, two)
+    cdef bint changed = low != g.low[edge] or high != g.high[edge]
+    g.low[edge] = low
+    g.high[edge] = high
+    return changed
 
 
 cdef inline void place(Graph* g, int32_t slot, int32_t edge) noexcept nogil:
@@ -85,15 +104,53 @@ cdef void remove_from_heap(Graph* g, int32_t edge) noexcept nogil:
         restore(g, g.heap[slot])
 
 
+# ------------------------------------------------------------------ edges by regions
+cdef inline int32_t find_place(Graph* g, int32_t one, int32_t two) noexcept nogil:
+    """Place of the edge between two regions in the table, or the free one for it."""
+    cdef int32_t place = hash_pair(min(one, two), max(one, two)) & g.mask, edge
+    while True:
+        edge = g.table[place]
+        if edge < 0:
+            return place
+        if g.ends[2 * edge] == one and g.ends[2 * edge + 1] == two:
+            return place
+        if g.ends[2 * edge] == two and g.ends[2 * edge + 1] == one:
+            return place
+        place = (place + 1) & g.mask
+
+
+cdef inline void enter(Graph* g, int32_t edge) noexcept nogil:
+    g.table[find_place(g, g.ends[2 * edge], g.ends[2 * edge + 1])] = edge
+
+
+cdef void strike(Graph* g, int32_t edge) noexcept nogil:
+    """Take an edge out of the table and close the gap."""
+    cdef int32_t gap = find_place(g, g.ends[2 * edge], g.ends[2 * edge + 1])
+    cdef int32_t place = gap, home, other, one, two
+    while True:
+        place = (place + 1) & g.mask
+        other = g.table[place]
+        if other < 0:
+            break
+        one, two = g.ends[2 * other], g.ends[2 * other + 1]
+        home = hash_pair(min(one, two), max(one, two)) & g.mask
+        # It may move to the gap unless its home lies between the two.
+        if (place - home) & g.mask >= (place - gap) & g.mask:
+            g.table[gap] = other
+            gap = place
+    g.table[gap] = -1
+
+
 # ------------------------------------------------------------------ lists of half-edges
-cdef inline void link(Graph* g, int32_t half, int32_t node) noexcept nogil:
-    """Put a half-edge at the front of a node's list."""
-    g.ends[half] = node
+cdef inline void link(Graph* g, int32_t half, int32_t region) noexcept nogil:
+    """Put a half-edge at the front of a region's list."""
+    g.ends[half] = region
     g.preceding[half] = -1
-    g.following[half] = g.head[node]
-    if g.head[node] >= 0:
-        g.preceding[g.head[node]] = half
-    g.head[node] = half
+    g.following[half] = g.head[region]
+    if g.head[region] >= 0:
+        g.preceding[g.head[region]] = half
+    g.head[region] = half
+    g.degree[region] += 1
 
 
 cdef inline void unlink(Graph* g, int32_t half) noexcept nogil:
@@ -103,9 +160,11 @@ cdef inline void unlink(Graph* g, int32_t half) noexcept nogil:
         g.head[g.ends[half]] = g.following[half]
     if g.following[half] >= 0:
         g.preceding[g.following[half]] = g.preceding[half]
+    g.degree[g.ends[half]] -= 1
 
 
 cdef inline void drop_edge(Graph* g, int32_t edge) noexcept nogil:
+    strike(g, edge)
     remove_from_heap(g, edge)
     unlink(g, 2 * edge)
     unlink(g, 2 * edge + 1)
@@ -125,42 +184,28 @@ cdef inline double combine(
     return low if linkage == 2 else high
 
 
-cdef void merge_nodes(
-    Graph* g, int32_t first, int32_t second, int32_t merged, int linkage
+cdef void hand_over(
+    Graph* g, int32_t smaller, int32_t larger, int linkage
 ) noexcept nogil:
-    """Move the edges of two nodes, no longer joined by one, to a new node.
-
-    One edge at a time changes its key and is put right in the heap.
-    """
-    cdef int32_t half, twin, upcoming, neighbour
-    half = g.head[second]
-    while half >= 0:
-        g.shared[g.ends[half ^ 1]] = half
-        half = g.following[half]
-
-    half = g.head[first]
+    """Give the edges of a region to another one; no edge joins the two any more."""
+    cdef int32_t half = g.head[smaller], edge, twin, upcoming
     while half >= 0:
         upcoming = g.following[half]
-        neighbour = g.ends[half ^ 1]
-        twin = g.shared[neighbour]
+        edge = half >> 1
+        twin = g.table[find_place(g, larger, g.ends[half ^ 1])]
         if twin >= 0:
-            g.shared[neighbour] = -1
-            drop_edge(g, twin >> 1)
-            g.weight[half >> 1] = combine(
-                g.weight[half >> 1], g.length[half >> 1],
-                g.weight[twin >> 1], g.length[twin >> 1], linkage,
+            g.weight[twin] = combine(
+                g.weight[edge], g.length[edge], g.weight[twin], g.length[twin], linkage
             )
-            g.length[half >> 1] += g.length[twin >> 1]
-        link(g, half, merged)
-        restore(g, half >> 1)
-        half = upcoming
-
-    half = g.head[second]
-    while half >= 0:
-        upcoming = g.following[half]
-        g.shared[g.ends[half ^ 1]] = -1
-        link(g, half, merged)
-        restore(g, half >> 1)
+            g.length[twin] += g.length[edge]
+            drop_edge(g, edge)
+            refresh(g, twin)
+            restore(g, twin)
+        else:
+            strike(g, edge)
+            unlink(g, half)
+            link(g, half, larger)
+            enter(g, edge)
         half = upcoming
 
 
@@ -169,18 +214,23 @@ cdef int32_t agglomerate(
     int32_t[:, ::1] children, double[::1] heights,
 ) noexcept nogil:
     """Contract edges in order until none is below the threshold."""
-    cdef int32_t n_merges = 0, edge, low, high
+    cdef int32_t n_merges = 0, edge, one, two
     while g.heap_size > 0:
         edge = g.heap[0]
         if not g.weight[edge] < join_thresh:
             break
-        low = min(g.ends[2 * edge], g.ends[2 * edge + 1])
-        high = max(g.ends[2 * edge], g.ends[2 * edge + 1])
-        children[n_merges, 0] = low
-        children[n_merges, 1] = high
+        if refresh(g, edge):
+            sift_down(g, 0)
+            continue
+        children[n_merges, 0] = g.low[edge]
+        children[n_merges, 1] = g.high[edge]
         heights[n_merges] = g.weight[edge]
+        one, two = g.ends[2 * edge], g.ends[2 * edge + 1]
         drop_edge(g, edge)
-        merge_nodes(g, low, high, n_leaves + n_merges, linkage)
+        if g.degree[one] > g.degree[two]:
+            one, two = two, one
+        g.node[two] = n_leaves + n_merges
+        hand_over(g, one, two, linkage)
         n_merges += 1
     return n_merges
 
@@ -215,7 +265,7 @@ def merge_graph(
     their weight where only one of the two was adjacent to the neighbour; else the
     linkage says how two weights become one. No linkage can go below the current
     minimum, so heights never decrease along the merges. Takes O(D log E) time, D being
-    the sum of the degrees of all merged nodes, and O(E) memory.
+    the sum over all merges of the smaller of the two degrees, and O(E) memory.
 
     Reference: Arbelaez et al., Contour Detection and Hierarchical Image Segmentation,
     PAMI 2011, section 4.2.
@@ -250,15 +300,19 @@ def merge_graph(
     cdef const int32_t[:, ::1] edge_ends = np.ascontiguousarray(pairs, np.int32)
     cdef const double[::1] edge_weights = np.ascontiguousarray(weights, np.float64)
     cdef const double[::1] edge_lengths = np.ascontiguousarray(counts, np.float64)
-    cdef int32_t n_edges = edge_ends.shape[0], edge, node
-    cdef int32_t n_nodes = 2 * n_leaves, n_merges
+    cdef int32_t n_edges = edge_ends.shape[0], edge, region
+    cdef int32_t n_places = 4, n_merges
     cdef int code = LINKAGES.index(linkage)
     children = np.empty((max(n_leaves - 1, 0), 2), np.int32)
     heights = np.empty(max(n_leaves - 1, 0), np.float64)
     cdef int32_t[:, ::1] children_view = children
     cdef double[::1] heights_view = heights
 
-    cdef int32_t[::1] index_memory = np.empty(8 * n_edges + 2 * n_nodes + 1, np.int32)
+    while n_places < 2 * n_edges:
+        n_places *= 2
+    cdef int32_t[::1] index_memory = np.empty(
+        10 * n_edges + 3 * n_leaves + n_places, np.int32
+    )
     cdef double[::1] value_memory = np.empty(2 * n_edges + 1, np.float64)
     cdef Graph g
     g.ends = &index_memory[0]
@@ -266,19 +320,28 @@ def merge_graph(
     g.preceding = g.following + 2 * n_edges
     g.heap = g.preceding + 2 * n_edges
     g.position = g.heap + n_edges
-    g.head = g.position + n_edges
-    g.shared = g.head + n_nodes
+    g.low = g.position + n_edges
+    g.high = g.low + n_edges
+    g.head = g.high + n_edges
+    g.degree = g.head + n_leaves
+    g.node = g.degree + n_leaves
+    g.table = g.node + n_leaves
+    g.mask = n_places - 1
     g.weight = &value_memory[0]
     g.length = g.weight + n_edges
     with nogil:
-        for node in range(n_nodes):
-            g.head[node] = -1
-            g.shared[node] = -1
+        memset(g.table, -1, n_places * sizeof(int32_t))
+        for region in range(n_leaves):
+            g.head[region] = -1
+            g.degree[region] = 0
+            g.node[region] = region
         for edge in range(n_edges):
             g.weight[edge] = edge_weights[edge]
             g.length[edge] = edge_lengths[edge]
             link(&g, 2 * edge, edge_ends[edge, 0])
             link(&g, 2 * edge + 1, edge_ends[edge, 1])
+            refresh(&g, edge)
+            enter(&g, edge)
             place(&g, edge, edge)
         g.heap_size = n_edges
         for edge in range(n_edges // 2 - 1, -1, -1):

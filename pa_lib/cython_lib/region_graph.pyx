@@ -3,9 +3,11 @@
 import numpy as np
 
 from libc.math cimport exp
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
+
+from pa_lib.cython_lib.pair_hash cimport hash_pair
 
 
 cdef inline int adjacent_regions(
@@ -61,9 +63,7 @@ cdef struct Table:
 
 cdef inline int32_t find_slot(const Table* table, int64_t key) noexcept nogil:
     """Slot that holds a pair, or the free one where it belongs."""
-    cdef int32_t slot = <int32_t> (
-        (<uint64_t> key * <uint64_t> 0x9E3779B97F4A7C15) >> 33
-    ) & table.mask
+    cdef int32_t slot = hash_pair(<int32_t> (key >> 32), <int32_t> key) & table.mask
     while table.slots[slot] >= 0 and table.pairs[table.slots[slot]].key != key:
         slot = (slot + 1) & table.mask
     return slot

@@ -28,7 +28,7 @@ from pa_lib import GroupingConfig
 from pa_lib.learned_ranking import load_ranker
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = GroupingConfig(footprint_size=8)
+CONFIG = GroupingConfig.ggn(footprint_size=8)
 SIZE = (96, 128)
 
 
@@ -200,7 +200,7 @@ def test_command_lines(dataset, tmp_path, monkeypatch, capsys):
     code, out, _ = run_script(
         *(monkeypatch, capsys, 'analysis_tools/benchmark_proposals.py', *source),
         *('--every', 4, '--workers', 0, '--out', metrics, '--set'),
-        *('footprint_size=8', 'rank_method=5', f'ranker={ranker}'),
+        *('footprint_size=8', f'ranker={ranker}'),
     )
     assert code == 0
     assert 'AR@100' in out

@@ -6,14 +6,27 @@ import pytest
 from pa_lib import GroupingConfig
 
 
-def test_defaults_are_those_of_extraction():
-    config = GroupingConfig()
+def test_presets_differ_where_they_say():
+    ggn = dataclasses.asdict(GroupingConfig.ggn())
+    legacy = dataclasses.asdict(GroupingConfig.legacy())
+    default = dataclasses.asdict(GroupingConfig())
+    assert {key for key in ggn if ggn[key] != legacy[key]} == {
+        *('rag', 'linkage', 'legacy_edge_filter'),
+        *('spectral', 'spectral_scale', 'topk'),
+    }
+    assert {key for key in ggn if ggn[key] != default[key]} == {
+        *('footprint_size', 'use_orientation', 'use_globalization'),
+        *('rank_method', 'filter_by_edge_method', 'nms', 'diversity'),
+    }
+
+
+def test_ggn_has_the_parameters_of_the_paper():
+    config = GroupingConfig.ggn()
     assert (config.edge_thresh, config.join_thresh) == (0.0, 1.0)
     assert (config.rank_method, config.min_component_size) == (3, 0)
-    assert (config.nms, config.topk) == (0.2, None)
+    assert (config.nms, config.diversity, config.topk) == (0.2, 0.0, None)
     assert (config.filter_by_edge_method, config.filter_by_edge_thresh) == (2, 0.9)
-    assert config.use_orientation is True
-    assert config.use_globalization == 0.5
+    assert (config.use_orientation, config.use_globalization) == (True, 0.5)
     assert config.use_new_affinity is False
     assert (config.rag, config.linkage) == ('exact', 'length_weighted')
 

@@ -90,7 +90,7 @@ def test_case_b3_partition_and_graph():
 
 @pytest.mark.parametrize(('join_thresh', 'n_segments'), [(1.0, 3), (0.85, 2)])
 def test_case_b3_segments(join_thresh, n_segments):
-    config = GroupingConfig.from_dict({'join_thresh': join_thresh, **PLAIN})
+    config = GroupingConfig.ggn(join_thresh=join_thresh, **PLAIN)
     result = group(two_halves(), config)
     assert result.tree.n_nodes == n_segments
     stats = result.tree.statistics(two_halves())
@@ -104,7 +104,7 @@ def test_case_b3_segments(join_thresh, n_segments):
 @pytest.mark.parametrize('scale', [0.25, 1.0])
 @pytest.mark.parametrize('rag', ['exact', 'legacy'])
 def test_case_b4_ring_gives_one_mask(orientation, globalization, scale, rag):
-    config = GroupingConfig(
+    config = GroupingConfig.ggn(
         use_orientation=orientation,
         use_globalization=globalization,
         spectral_scale=scale,
@@ -154,7 +154,7 @@ def test_result_is_sorted_and_consistent():
 
 @pytest.mark.parametrize('size', [None, (48, 64), (200, 131)])
 def test_rles_are_the_masks(size):
-    result = group(blobs(), GroupingConfig(use_globalization=0))
+    result = group(blobs(), GroupingConfig.ggn(use_globalization=0))
     masks, rles = result.masks(3, size), result.rles(3, size)
     assert len(rles) == 3
     assert all(isinstance(rle['counts'], str) for rle in rles)
@@ -167,7 +167,7 @@ def test_rles_are_the_masks(size):
 @pytest.mark.parametrize('method', range(5))
 @pytest.mark.parametrize('new_affinity', [0, 1])
 def test_case_b13_everything_goes_into_json(method, new_affinity):
-    config = GroupingConfig(
+    config = GroupingConfig.ggn(
         rank_method=method,
         use_new_affinity=new_affinity,
         filter_by_edge_method=0,
@@ -189,9 +189,9 @@ def test_case_b13_everything_goes_into_json(method, new_affinity):
 
 
 def test_new_affinity_changes_the_ranking_values_only():
-    plain = group(blobs(), GroupingConfig(nms=0, filter_by_edge_method=0))
+    plain = group(blobs(), GroupingConfig.ggn(nms=0, filter_by_edge_method=0))
     renewed = group(
-        blobs(), GroupingConfig(nms=0, filter_by_edge_method=0, use_new_affinity=1)
+        blobs(), GroupingConfig.ggn(nms=0, filter_by_edge_method=0, use_new_affinity=1)
     )
     np.testing.assert_array_equal(plain.tree.children, renewed.tree.children)
     assert plain.scores.tolist() != renewed.scores.tolist()
@@ -199,7 +199,7 @@ def test_new_affinity_changes_the_ranking_values_only():
 
 def test_channels_are_reduced():
     interior = ring_image()
-    config = GroupingConfig.from_dict(PLAIN)
+    config = GroupingConfig.ggn(**PLAIN)
     expected = group(interior, config)
     for n_channels in (1, 4, 8):
         stacked = np.repeat(interior[None], n_channels, axis=0)
@@ -208,29 +208,31 @@ def test_channels_are_reduced():
 
 @pytest.mark.parametrize('linkage', LINKAGES)
 def test_case_b6b_heights_never_decrease_in_the_pipeline(linkage):
-    result = group(blobs(1), GroupingConfig(linkage=linkage, use_globalization=0))
+    result = group(blobs(1), GroupingConfig.ggn(linkage=linkage, use_globalization=0))
     assert is_monotone(result.tree)
 
 
 def test_legacy_and_exact_graph_differ_at_junctions_only():
-    exact = group(blobs(), GroupingConfig.from_dict(PLAIN))
-    legacy = group(blobs(), GroupingConfig.from_dict({'rag': 'legacy', **PLAIN}))
+    exact = group(blobs(), GroupingConfig.ggn(**PLAIN))
+    legacy = group(blobs(), GroupingConfig.ggn(rag='legacy', **PLAIN))
     np.testing.assert_array_equal(exact.labels, legacy.labels)
     assert exact.tree.heights.tolist() != legacy.tree.heights.tolist()
-    two = [group(two_halves(), GroupingConfig(rag=rag)) for rag in ('exact', 'legacy')]
+    two = [
+        group(two_halves(), GroupingConfig.ggn(rag=rag)) for rag in ('exact', 'legacy')
+    ]
     assert two[0].tree.heights.tolist() == two[1].tree.heights.tolist()
 
 
 def test_footprint_controls_the_number_of_regions():
     counts = [
-        group(blobs(), GroupingConfig(footprint_size=size, **PLAIN)).tree.n_leaves
+        group(blobs(), GroupingConfig.ggn(footprint_size=size, **PLAIN)).tree.n_leaves
         for size in (5, 20, 60)
     ]
     assert counts[0] > counts[1] > counts[2] > 1
 
 
 def test_timings_name_all_steps():
-    result = group(blobs(), GroupingConfig(use_globalization=0))
+    result = group(blobs(), GroupingConfig.ggn(use_globalization=0))
     steps = dict(result.timings)
     total = steps.pop('total')
     assert list(steps) == [
@@ -257,7 +259,7 @@ def test_timings_name_all_steps():
 )
 @property_settings
 def test_any_valid_map_is_grouped(interior, globalization, method):
-    config = GroupingConfig(
+    config = GroupingConfig.ggn(
         footprint_size=3,
         use_globalization=globalization,
         rank_method=method,
@@ -281,7 +283,7 @@ FINGERPRINT_SCRIPT = """
 import hashlib, sys
 import numpy as np
 from pa_lib import GroupingConfig, group
-result = group(np.load(sys.argv[1]), GroupingConfig(spectral_scale=1.0))
+result = group(np.load(sys.argv[1]), GroupingConfig.ggn(spectral_scale=1.0))
 arrays = (result.scores, result.tree.heights)
 print(hashlib.sha256(b''.join(a.tobytes() for a in arrays)).hexdigest())
 """

@@ -98,11 +98,8 @@ def test_grouping_ranks_by_the_file(tmp_path):
     path.write_text(json.dumps(make_ranker('log_area').to_dict()))
     result = group(
         affinity,
-        GroupingConfig(
-            footprint_size=4, nms=0, rank_method=5, ranker=str(path),
-            filter_by_edge_method=0,
-        ),
-    )  # fmt: skip
+        GroupingConfig(footprint_size=4, nms=0, diversity=0, ranker=str(path)),
+    )
     assert len(result) > 5
     assert (np.diff(result.areas) <= 0).all()
     assert ((result.scores > 0) & (result.scores < 1)).all()
@@ -112,7 +109,7 @@ def test_the_ranker_that_is_shipped_prefers_a_closed_square_to_its_parts():
     affinity = np.full((96, 128), 0.95, np.float32)
     affinity[30:66, [40, 41, 85, 86]] = 0.1
     affinity[[30, 31, 64, 65], 40:87] = 0.1
-    result = group(affinity, GroupingConfig(rank_method=5, footprint_size=8))
+    result = group(affinity, GroupingConfig())
     truth = np.zeros(affinity.shape, bool)
     truth[31:65, 41:86] = True
     best = result.masks(1)[0]

@@ -62,11 +62,11 @@ from pa_lib import group
 affinity = np.full((64, 64), 0.9, np.float32)
 affinity[15:49, 15:49] = 0.1
 affinity[17:47, 17:47] = 0.9
-print(group(affinity).boxes.tolist())
+print(group(affinity).boxes[0].tolist())
 """
     done = run_blocked(blocked, script)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == '[[16, 16, 32, 32]]\n'
+    assert done.stdout == '[16, 16, 32, 32]\n'
 
 
 def test_missing_kernels_name_the_build_command():

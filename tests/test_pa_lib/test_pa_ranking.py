@@ -131,7 +131,7 @@ def test_case_b12_edge_filter_compares_sides_with_their_length(legacy, kept):
     tree = corner_tree()
     stats = tree.statistics(np.ones(tree.labels.shape))
     assert stats.sides[1].tolist() == [30, 0, 9, 0]
-    config = GroupingConfig(
+    config = GroupingConfig.ggn(
         filter_by_edge_method=1, filter_by_edge_thresh=0.5, legacy_edge_filter=legacy
     )
     assert passes_filters(stats, tree.labels.shape, config)[1] == kept
@@ -143,7 +143,9 @@ def test_edge_filter_2_drops_what_the_frame_bounds():
     # Contact 39; every pixel of the mask but the corner touches the rest: b = 37.
     assert stats.inner_area[1] == 37
     for thresh, kept in ((1.0, False), (1.06, True)):
-        config = GroupingConfig(filter_by_edge_method=2, filter_by_edge_thresh=thresh)
+        config = GroupingConfig.ggn(
+            filter_by_edge_method=2, filter_by_edge_thresh=thresh
+        )
         keep = passes_filters(stats, tree.labels.shape, config)
         assert keep[1] == kept
         assert not keep[2]  # the whole image
@@ -153,7 +155,7 @@ def test_smallest_area_is_kept():
     tree = corner_tree()
     stats = tree.statistics(np.ones(tree.labels.shape))
     for size, kept in ((38, True), (39, False)):
-        config = GroupingConfig(min_component_size=size, filter_by_edge_method=0)
+        config = GroupingConfig.ggn(min_component_size=size, filter_by_edge_method=0)
         assert passes_filters(stats, tree.labels.shape, config)[1] == kept
 
 
@@ -162,7 +164,7 @@ def test_smallest_area_is_kept():
 def test_case_b13_whole_image_has_a_score(method, level):
     tree = corner_tree()
     stats = tree.statistics(np.full(tree.labels.shape, level))
-    config = GroupingConfig(rank_method=method, **UNFILTERED)
+    config = GroupingConfig.ggn(rank_method=method, **UNFILTERED)
     node_ids, scores = rank_nodes(tree, stats, config)
     assert sorted(node_ids.tolist()) == [0, 1, 2]
     assert scores.dtype == np.float64
@@ -182,7 +184,9 @@ def test_equal_values_rank_by_node_id():
     labels = np.repeat(np.arange(1, 5, dtype=np.int32), 4)[None].repeat(3, axis=0)
     tree = MergeTree(labels, np.empty((0, 2)), [])
     stats = tree.statistics(np.full(labels.shape, 0.5))
-    node_ids, _ = rank_nodes(tree, stats, GroupingConfig(rank_method=1, **UNFILTERED))
+    node_ids, _ = rank_nodes(
+        tree, stats, GroupingConfig.ggn(rank_method=1, **UNFILTERED)
+    )
     assert node_ids.tolist() == [0, 1, 2, 3]
 
 
@@ -191,7 +195,7 @@ def test_topk_cuts_after_suppression():
     tree = random_tree(rng, (12, 12), 30)
     stats = tree.statistics(rng.random(tree.labels.shape))
     config = {'filter_by_edge_method': 0, 'nms': 0.3}
-    everything, _ = rank_nodes(tree, stats, GroupingConfig(**config))
-    best, _ = rank_nodes(tree, stats, GroupingConfig(topk=4, **config))
+    everything, _ = rank_nodes(tree, stats, GroupingConfig.ggn(**config))
+    best, _ = rank_nodes(tree, stats, GroupingConfig.ggn(topk=4, **config))
     assert len(everything) > 4
     assert best.tolist() == everything[:4].tolist()

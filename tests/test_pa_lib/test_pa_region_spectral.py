@@ -71,7 +71,7 @@ def test_where_no_eigenvector_varies_only_the_local_part_is_left():
 
 def test_grouping_is_the_same_every_time():
     affinity = np.random.default_rng(0).random((80, 90)).astype(np.float32)
-    config = GroupingConfig(footprint_size=4, use_globalization=0.5)
+    config = GroupingConfig.ggn(footprint_size=4, use_globalization=0.5)
     one, two = group(affinity, config), group(affinity, config)
     np.testing.assert_array_equal(one.scores, two.scores)
     assert one.rles() == two.rles()
@@ -82,7 +82,7 @@ def test_domains_differ_but_agree_on_strong_boundaries():
     affinity[20:44, [20, 43]] = affinity[[20, 43], 20:44] = 0.1
     best = {
         domain: group(
-            affinity, GroupingConfig(spectral=domain, footprint_size=8, nms=0)
+            affinity, GroupingConfig.ggn(spectral=domain, footprint_size=8, nms=0)
         ).masks(1)[0]
         for domain in ('regions', 'pixels')
     }
@@ -113,7 +113,9 @@ def test_drawn_pairs_equal_twin(seed, height, width):
 def test_new_affinity_ranks_by_globalized_boundaries():
     affinity = np.random.default_rng(1).random((60, 60)).astype(np.float32)
     scores = [
-        group(affinity, GroupingConfig(footprint_size=5, use_new_affinity=new)).scores
+        group(
+            affinity, GroupingConfig.ggn(footprint_size=5, use_new_affinity=new)
+        ).scores
         for new in (False, True)
     ]
     assert len(scores[0]) != len(scores[1]) or not np.allclose(*scores)

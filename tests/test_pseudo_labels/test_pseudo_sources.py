@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -15,15 +16,9 @@ from mmdet_ovis.pseudo_labels.sources import (
     build_annotations,
 )
 from mmdet_ovis.structures.pseudo_annotation import check_pseudo_annotation
+from pa_lib import GroupingConfig
 
-PA_EXTRACT = {
-    'edge_thresh': 0.0,
-    'join_thresh': 1.0,
-    'nms': 0.2,
-    'filter_by_edge_thresh': 0.9,
-    'use_orientation': 1,
-    'use_globalization': 0,
-}
+PA_EXTRACT = dataclasses.asdict(GroupingConfig.ggn(use_globalization=0))
 
 
 def square_affinity() -> np.ndarray:

@@ -29,7 +29,7 @@ def test_baseline_finds_what_pa_lib_finds(plainly, globalization):
     affinity[15:45, [20, 21, 58, 59]] = 0.1
     affinity[[15, 16, 43, 44], 20:60] = 0.1
     plain = plainly(affinity, globalization, topk=5)
-    config = GroupingConfig(
+    config = GroupingConfig.ggn(
         use_globalization=globalization, spectral='pixels', spectral_scale=1.0
     )
     ours = group(affinity, config)

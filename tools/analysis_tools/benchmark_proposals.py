@@ -2,7 +2,7 @@
 
 Examples:
     python tools/analysis_tools/benchmark_proposals.py --gt instances.json \
-        --boundary-maps edges/ --every 3 --set nms=0.5 footprint_size=10
+        --boundary-maps edges/ --every 3 --preset ggn --set nms=0.5
     python tools/analysis_tools/benchmark_proposals.py --gt instances.json \
         --images train2017/ --pa work_dirs/pa_train/epoch_20.pth
     python tools/analysis_tools/benchmark_proposals.py --segmentations groundTruth/val \
@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Measure and print a table."""
     args = parse_args()
-    config = make_config(args.set, args.legacy)
+    config = make_config(args.set, args.preset)
     truth = read_truth(args)
     with (
         show_progress('proposals', len(truth)) as advance,
