@@ -3,7 +3,7 @@
 #   PYTHON=...      interpreter that .venv is made with, where no environment is active
 #   MAX_JOBS=...    parallel compiler jobs (default: the number of cores)
 #   DEMO_ARGS=...   arguments of tools/demo.py
-#   TEST_ARGS=...   arguments of pytest
+#   TEST_ARGS=...   arguments of pytest (make test, make sanitize)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -11,7 +11,7 @@ SHELL := /bin/bash
 # Asked each time, because the first 'make install' may make the environment.
 PY = $(shell requirements/python.sh)
 
-.PHONY: help install install-tests install-docs demo test lint docs clean
+.PHONY: help install install-tests install-docs demo test lint sanitize docs clean
 
 help: ## Print this help
 	@echo 'usage: make TARGET [DEMO_ARGS=...] [TEST_ARGS=...] [PYTHON=...] [MAX_JOBS=...]'
@@ -35,6 +35,9 @@ test: install-tests ## Run the tests
 lint: install-tests ## Check style and formatting
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+
+sanitize: install-tests ## Run the tests of pa_lib on kernels that check every access
+	PYTHON=$(PY) .ci/sanitize
 
 docs: install-docs ## Build the documentation into docs/_build/html
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -50,11 +50,11 @@ def interior_affinity(affinity: np.ndarray) -> np.ndarray:
     """
     affinity = np.asarray(affinity)
     _check_layout(affinity)
-    affinity = affinity.astype(np.float64)
     _check_values(affinity)
     if affinity.ndim == 3:
         affinity = reduce_channels(affinity)
-    return np.clip(affinity, 0.0, 1.0)
+    interior = affinity.astype(np.float64)
+    return np.clip(interior, 0.0, 1.0, out=interior)
 
 
 def reduce_channels(affinity: np.ndarray) -> np.ndarray:

@@ -31,13 +31,15 @@ def finest_partition(
         >>> finest_partition(interior)[0]
         array([1, 1, 1, 2, 2, 2], dtype=int32)
     """
-    seeds = find_seeds(interior, footprint_size)
+    # The watershed compares 32-bit numbers, so the seeds have to.
+    relief = interior.astype(np.float32)
+    seeds = find_seeds(relief, footprint_size)
     seeds &= interior > edge_thresh * interior.max()
     # Adjacent maxima are equal, so a plateau is one seed: 4-connected components.
     markers, n_seeds = ndimage.label(seeds, output=np.int32)
     if n_seeds < 2:
         return np.ones(interior.shape, np.int32)
-    return watershed(-interior, markers)
+    return watershed(np.negative(relief, out=relief), markers)
 
 
 def find_seeds(interior: np.ndarray, footprint_size: int = 20) -> np.ndarray:

@@ -320,7 +320,7 @@ def region_similarity(labels, boundary, double gamma):
         raise ValueError(
             f'labels {np.shape(labels)} and boundary {np.shape(boundary)} differ in shape'
         )
-    within = np.zeros(np.max(labels, initial=0))
+    within = np.zeros(np.max(np.asarray(label_map), initial=0))
     if len(within) == 0:
         return within, np.empty((0, 2), np.int32), np.empty(0)
     cdef double[::1] sums = within

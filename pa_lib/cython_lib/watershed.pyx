@@ -13,12 +13,15 @@ buckets will need is asked of the memory in advance.
 import numpy as np
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+
+cdef extern from *:
+    void __builtin_prefetch(const void*) noexcept nogil
 
 cdef enum:
     PIXELS_A_BUCKET = 8
     N_BINS = 4096
+    LOOKAHEAD = 8    # buckets
     WALL = -1
     CHUNK_SIZE = 15  # with the link, a chunk is one cache line
 
@@ -61,6 +64,7 @@ cdef struct Queue:
     int32_t chunk      # where it is read
     int32_t place
     float lowest
+    int32_t width      # cells in a row
     double scale       # bins per unit
     int32_t[N_BINS + 1] first  # bucket of a bin
 
@@ -179,23 +183,64 @@ cdef inline int32_t pop(Queue* queue, const Cell* cells) noexcept nogil:
                 # Pixels of the same value stand in the bucket, never in the heap.
                 if queue.heap_size and queue.heap[0].order < value_order(queue.level):
                     return pop_heap(queue)
-                return read_bucket(queue)
+                return read_bucket(queue, cells)
         if queue.heap_size:
             return pop_heap(queue)
         if not open_bucket(queue, cells):
             return -1
 
 
-cdef inline int32_t read_bucket(Queue* queue) noexcept nogil:
+cdef inline void fetch(
+    const Queue* queue, const Cell* cells, const int32_t* pixels, int32_t n
+) noexcept nogil:
+    """Ask the memory for the neighbourhoods of some pixels."""
+    cdef int32_t i
+    for i in range(n):
+        __builtin_prefetch(&cells[pixels[i] - queue.width])
+        __builtin_prefetch(&cells[pixels[i]])
+        __builtin_prefetch(&cells[pixels[i] + queue.width])
+
+
+cdef inline int32_t chunk_fill(const Bucket* bucket, int32_t chunk) noexcept nogil:
+    """Number of pixels in a chunk of a bucket."""
+    return bucket.fill if chunk == bucket.tail else CHUNK_SIZE
+
+
+cdef inline void go_to_chunk(
+    Queue* queue, const Cell* cells, int32_t chunk
+) noexcept nogil:
+    """Read the current, uniform bucket from the start of a chunk on."""
+    cdef const Bucket* bucket = &queue.buckets[queue.current]
+    queue.chunk = chunk
+    queue.place = 0
+    fetch(queue, cells, queue.chunks[chunk].pixels, chunk_fill(bucket, chunk))
+
+
+cdef inline int32_t read_bucket(Queue* queue, const Cell* cells) noexcept nogil:
     """Take the next pixel of the current, uniform bucket, which has one."""
     cdef int32_t following
     if queue.place == CHUNK_SIZE:
         following = queue.chunks[queue.chunk].following
         release_chunk(queue, queue.chunk)
-        queue.chunk = following
-        queue.place = 0
+        go_to_chunk(queue, cells, following)
     queue.place += 1
     return queue.chunks[queue.chunk].pixels[queue.place - 1]
+
+
+cdef inline void look_ahead(Queue* queue, const Cell* cells) noexcept nogil:
+    """Ask the memory for what the buckets further on will need."""
+    cdef const Bucket* bucket
+    if queue.current + 2 * LOOKAHEAD >= queue.n_buckets:
+        return
+    bucket = &queue.buckets[queue.current + 2 * LOOKAHEAD]
+    if bucket.head >= 0:
+        __builtin_prefetch(&queue.chunks[bucket.head])
+    bucket = &queue.buckets[queue.current + LOOKAHEAD]
+    if bucket.head >= 0:
+        fetch(
+            queue, cells, queue.chunks[bucket.head].pixels,
+            chunk_fill(bucket, bucket.head),
+        )
 
 
 cdef bint open_bucket(Queue* queue, const Cell* cells) noexcept nogil:
@@ -209,18 +254,19 @@ cdef bint open_bucket(Queue* queue, const Cell* cells) noexcept nogil:
         queue.current += 1
         if queue.current >= queue.n_buckets:
             return False
+        look_ahead(queue, cells)
         bucket = &queue.buckets[queue.current]
         if bucket.head >= 0:
             break
     if not bucket.mixed:
         queue.uniform = True
         queue.level = bucket.value
-        queue.chunk = bucket.head
-        queue.place = 0
+        go_to_chunk(queue, cells, bucket.head)
         return True
     chunk = bucket.head
     while True:
-        n = bucket.fill if chunk == bucket.tail else CHUNK_SIZE
+        n = chunk_fill(bucket, chunk)
+        fetch(queue, cells, queue.chunks[chunk].pixels, n)
         for i in range(n):
             push_heap(
                 queue,
@@ -258,32 +304,16 @@ cdef void make_bins(Queue* queue, const float[:, ::1] relief) noexcept nogil:
         queue.n_buckets += (count + PIXELS_A_BUCKET - 1) // PIXELS_A_BUCKET
 
 
-cdef bint make_queue(Queue* queue, const float[:, ::1] relief) noexcept nogil:
-    """Allocate an empty queue; False if there is no memory."""
-    cdef Py_ssize_t n = relief.shape[0] * relief.shape[1], i
-    make_bins(queue, relief)
+cdef void clear(Queue* queue) noexcept nogil:
+    """Empty a queue whose memory is set."""
+    cdef Py_ssize_t i
     queue.n_chunks = queue.heap_size = queue.n_arrivals = 0
     queue.free_chunk = queue.current = -1
     queue.uniform = False
     queue.chunk = queue.place = 0
     queue.level = 0.0
-    # Room for the worst case; pages that are never written cost nothing.
-    queue.buckets = <Bucket*> malloc(queue.n_buckets * sizeof(Bucket))
-    queue.chunks = <Chunk*> malloc(
-        (n // CHUNK_SIZE + queue.n_buckets + 1) * sizeof(Chunk)
-    )
-    queue.heap = <Waiting*> malloc((n + 1) * sizeof(Waiting))
-    if queue.buckets == NULL or queue.chunks == NULL or queue.heap == NULL:
-        return False
     for i in range(queue.n_buckets):
         queue.buckets[i].head = -1
-    return True
-
-
-cdef void free_queue(Queue* queue) noexcept nogil:
-    free(queue.buckets)
-    free(queue.chunks)
-    free(queue.heap)
 
 
 # ------------------------------------------------------------------ flooding
@@ -303,8 +333,9 @@ cdef void lay_out(
                 line[column + 1].label = markers[row, column]
 
 
-cdef void flood(Cell* cells, int32_t n_cells, int32_t width, Queue* queue) noexcept nogil:
+cdef void flood(Cell* cells, int32_t n_cells, Queue* queue) noexcept nogil:
     """Grow the positive labels into the zeros."""
+    cdef int32_t width = queue.width
     cdef int32_t[8] steps = [
         -width, -1, 1, width, -width - 1, -width + 1, width - 1, width + 1
     ]
@@ -325,24 +356,19 @@ cdef void flood(Cell* cells, int32_t n_cells, int32_t width, Queue* queue) noexc
                 push(queue, cells[neighbour].value, neighbour)
 
 
-cdef int run(
-    const float[:, ::1] relief, const int32_t[:, ::1] markers, int32_t[:, ::1] labels
-) noexcept nogil:
-    """Flood the maps; return -1 if there is no memory."""
-    cdef Py_ssize_t height = relief.shape[0], width = relief.shape[1], row, column
-    cdef Py_ssize_t n_cells = (height + 2) * (width + 2)
-    cdef Cell* cells = <Cell*> malloc(n_cells * sizeof(Cell))
-    cdef Queue queue
-    cdef bint enough = make_queue(&queue, relief) and cells != NULL
-    if enough:
-        lay_out(relief, markers, cells)
-        flood(cells, <int32_t> n_cells, <int32_t> width + 2, &queue)
-        for row in range(height):
-            for column in range(width):
-                labels[row, column] = cells[(row + 1) * (width + 2) + column + 1].label
-    free_queue(&queue)
-    free(cells)
-    return 0 if enough else -1
+cdef void read_labels(const Cell* cells, int32_t[:, ::1] labels) noexcept nogil:
+    cdef Py_ssize_t height = labels.shape[0], width = labels.shape[1], row, column
+    for row in range(height):
+        for column in range(width):
+            labels[row, column] = cells[(row + 1) * (width + 2) + column + 1].label
+
+
+cdef unsigned char[::1] allocate(Py_ssize_t n, Py_ssize_t size):
+    """Memory for n items; pages that are never written cost nothing.
+
+    It comes from NumPy, which asks the system for large pages.
+    """
+    return np.empty(n * size + 1, np.uint8)
 
 
 def watershed(relief, markers):
@@ -362,7 +388,7 @@ def watershed(relief, markers):
         (H, W) int32 array of labels. Where no marker exists at all, it is all zeros.
 
     Raises:
-        ValueError: If the two differ in shape.
+        ValueError: If the two differ in shape, or the relief has NaN or infinite values.
 
     Example:
         >>> import numpy as np
@@ -375,15 +401,34 @@ def watershed(relief, markers):
         raise ValueError(
             f'relief {np.shape(relief)} and markers {np.shape(markers)} differ in shape'
         )
-    cdef const float[:, ::1] surface = np.ascontiguousarray(relief, np.float32)
+    relief = np.ascontiguousarray(relief, np.float32)
+    if not np.isfinite(relief.sum(dtype=np.float64)):
+        raise ValueError('relief must be finite')
+    cdef const float[:, ::1] surface = relief
     cdef const int32_t[:, ::1] seeds = np.ascontiguousarray(markers, np.int32)
     labels = np.empty(np.shape(relief), np.int32)
     if labels.size == 0:
         return labels
     cdef int32_t[:, ::1] flooded = labels
-    cdef int status
+    cdef Py_ssize_t width = labels.shape[1] + 2, n = labels.size
+    cdef Py_ssize_t n_cells = (labels.shape[0] + 2) * width
+    cdef Queue queue
+    make_bins(&queue, surface)
+    # Room for the worst case.
+    cdef unsigned char[::1] buckets = allocate(queue.n_buckets, sizeof(Bucket))
+    cdef unsigned char[::1] chunks = allocate(
+        n // CHUNK_SIZE + queue.n_buckets + 1, sizeof(Chunk)
+    )
+    cdef unsigned char[::1] heap = allocate(n, sizeof(Waiting))
+    cdef unsigned char[::1] memory = allocate(n_cells, sizeof(Cell))
+    cdef Cell* cells = <Cell*> &memory[0]
+    queue.buckets = <Bucket*> &buckets[0]
+    queue.chunks = <Chunk*> &chunks[0]
+    queue.heap = <Waiting*> &heap[0]
+    queue.width = <int32_t> width
     with nogil:
-        status = run(surface, seeds, flooded)
-    if status:
-        raise MemoryError(f'no memory to flood {np.shape(relief)} pixels')
+        clear(&queue)
+        lay_out(surface, seeds, cells)
+        flood(cells, <int32_t> n_cells, &queue)
+        read_labels(cells, flooded)
     return labels

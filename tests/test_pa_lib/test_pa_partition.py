@@ -43,6 +43,44 @@ def test_watershed_equals_twin_with_ties(relief, data):
     np.testing.assert_array_equal(watershed(relief, markers), expected)
 
 
+@pytest.mark.parametrize(
+    'draw',
+    [
+        lambda rng: rng.random((70, 90)),
+        lambda rng: rng.random((70, 90)) ** 30,  # crowded at one end
+        lambda rng: rng.integers(0, 200, (70, 90)) / 199,
+        lambda rng: rng.integers(0, 3, (70, 90)) - 1.0,  # long queues of one value
+        lambda rng: np.zeros((70, 90)),
+        lambda rng: 1e30 * rng.standard_normal((70, 90)) ** 9,
+        lambda rng: np.cumsum(np.cumsum(rng.standard_normal((70, 90)), 0), 1),
+    ],
+)
+def test_watershed_equals_twin_on_larger_maps(draw):
+    rng = np.random.default_rng(0)
+    relief = draw(rng).astype(np.float32)
+    markers = np.zeros(relief.shape, np.int32)
+    markers.flat[rng.choice(markers.size, 40, replace=False)] = np.arange(1, 41)
+    expected = watershed_twin(relief, markers)
+    np.testing.assert_array_equal(watershed(relief, markers), expected)
+
+
+@pytest.mark.parametrize('shape', [(0, 3), (3, 0)])
+def test_watershed_of_nothing(shape):
+    assert watershed(np.zeros(shape), np.zeros(shape, np.int32)).shape == shape
+
+
+def test_without_markers_nothing_is_flooded():
+    assert not watershed(np.ones((4, 5)), np.zeros((4, 5), np.int32)).any()
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_watershed_refuses_what_is_not_finite(value):
+    relief = np.zeros((3, 4))
+    relief[1, 2] = value
+    with pytest.raises(ValueError, match='relief must be finite'):
+        watershed(relief, np.ones((3, 4), np.int32))
+
+
 @pytest.mark.parametrize('seed', range(5))
 def test_watershed_equals_skimage_without_ties(seed):
     rng = np.random.default_rng(seed)

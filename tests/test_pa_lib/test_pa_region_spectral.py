@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twins import property_settings, random_labels
 
 from pa_lib import GroupingConfig, group
-from pa_lib.cython_lib import region_graph
+from pa_lib.cython_lib import region_graph, region_similarity
 from pa_lib.region_spectral import draw_pairs, globalize_regions, region_affinity
 from pa_lib.spectral import pixel_affinity, smallest_eigenpairs
 
@@ -16,12 +16,19 @@ GAMMA = 0.12
 @property_settings
 def test_regions_sum_up_the_pixel_graph(seed, height, width):
     rng = np.random.default_rng(seed)
-    boundary = rng.random((height, width))
+    boundary = rng.random((height, width)) * (rng.random((height, width)) < 0.6)
     labels = random_labels(rng, (height, width), 5)
     member = labels.ravel() == np.arange(1, labels.max() + 1)[:, None]
     expected = member @ pixel_affinity(boundary, GAMMA).toarray() @ member.T
     measured = region_affinity(labels, boundary, GAMMA).toarray()
     np.testing.assert_allclose(measured, expected, rtol=1e-12)
+
+
+def test_similarity_of_no_region_and_of_maps_that_differ_in_shape():
+    within, pairs, across = region_similarity(np.zeros((0, 3)), np.zeros((0, 3)), 0.1)
+    assert (len(within), pairs.shape, across.shape) == (0, (0, 2), (0,))
+    with pytest.raises(ValueError, match=r'labels \(2, 3\) and boundary \(3, 2\)'):
+        region_similarity(np.ones((2, 3)), np.ones((3, 2)), 0.1)
 
 
 def test_regions_of_one_pixel_have_the_eigenvalues_of_the_pixel_graph():

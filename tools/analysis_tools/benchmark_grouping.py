@@ -29,8 +29,23 @@ from pa_lib import GroupingConfig, group
 
 TOPK = 100
 HEIGHT, WIDTH = 480, 640
-GROWTH = (0.1, 0.3, 1.0, 3.0, 12.0)
-"""Megapixels."""
+GROWTH = (0.0768, 0.3072, 0.75, 1.2288, 4.9152, 12.0)
+"""Megapixels; some are 16 times others."""
+SETTINGS = {
+    'GGN, no globalization': GroupingConfig.ggn(use_globalization=0, topk=TOPK),
+    'GGN': GroupingConfig.ggn(topk=TOPK),
+    'defaults': GroupingConfig(topk=TOPK),
+}
+STEP_BYTES = {
+    'watershed': 8,
+    'boundaries': 16,
+    'globalization': 12,
+    'region_graph': 12,
+    'merge': 4,
+    'statistics': 8,
+    'encoding': 4,
+}
+"""What a step reads and writes a pixel, each array once."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -68,10 +83,10 @@ def gradient_map(height: int, width: int) -> np.ndarray:
 
 
 # ------------------------------------------------------------------ the contestants
-def run_pa_lib(affinity: np.ndarray, **parameters: Any) -> dict:
+def run_pa_lib(affinity: np.ndarray, config: GroupingConfig) -> dict:
     """Group, rank and encode with pa_lib."""
     start = time.perf_counter()
-    result = group(affinity, GroupingConfig(topk=TOPK, **parameters))
+    result = group(affinity, config)
     encoding = time.perf_counter()
     result.rles()
     end = time.perf_counter()
@@ -136,26 +151,64 @@ def compare(repeats: int) -> list[dict]:
     """All implementations on one map, each measured in turn."""
     affinity = gradient_map(HEIGHT, WIDTH)
     rows = []
-    for share in (0.0, 0.5):
-        label = 'with globalization' if share else 'without globalization'
-        ours = repeat(partial(run_pa_lib, affinity, use_globalization=share), repeats)
-        plain = repeat(partial(run_baseline, affinity, share), 1 + (repeats > 3))
+    for name in ('GGN, no globalization', 'GGN'):
+        config = SETTINGS[name]
+        ours = repeat(partial(run_pa_lib, affinity, config), repeats)
+        plain = repeat(
+            partial(run_baseline, affinity, config.use_globalization),
+            1 + (repeats > 3),
+        )
         rows += [
-            {'name': f'pa_lib, {label}', **ours},
-            {'name': f'scikit-image + networkx, {label}', **plain},
+            {'name': f'pa_lib, {name}', **ours, 'unit': ours['seconds']},
+            {
+                'name': f'scikit-image + networkx, {name}',
+                **plain,
+                'unit': ours['seconds'],
+            },
         ]
+    ours = repeat(partial(run_pa_lib, affinity, SETTINGS['defaults']), repeats)
+    rows.append({'name': 'pa_lib, defaults', **ours, 'unit': ours['seconds']})
     if importlib.util.find_spec('higra'):
         for method, name in (
             ('average', 'higra, watershed + region graph + average linkage'),
             ('mean_pb', 'higra, mean_pb_hierarchy'),
         ):
-            rows.append(
-                {'name': name, **repeat(partial(run_higra, affinity, method), repeats)}
-            )
+            row = repeat(partial(run_higra, affinity, method), repeats)
+            rows.append({'name': name, **row, 'unit': rows[0]['seconds']})
     for row in rows:
-        ours = rows[2 if 'with globalization' in row['name'] else 0]
-        row['ratio'] = row['seconds'] / ours['seconds']
+        row['ratio'] = row['seconds'] / row.pop('unit')
     return rows
+
+
+def measure_steps(repeats: int) -> list[dict]:
+    """Median seconds of each step, and of moving its bytes once."""
+    affinity = gradient_map(HEIGHT, WIDTH)
+    rate = _copy_rate()
+    rows = []
+    for name in ('GGN', 'defaults'):
+        with threadpool_limits(limits=1):
+            runs = [
+                run_pa_lib(affinity, SETTINGS[name])['steps'] for _ in range(repeats)
+            ]
+        for step in runs[0]:
+            floor = STEP_BYTES.get(step, 0) * affinity.size / rate
+            seconds = median(run[step] for run in runs)
+            rows.append(
+                {'name': name, 'step': step, 'seconds': seconds, 'floor': floor}
+            )
+    return rows
+
+
+def _copy_rate() -> float:
+    """Return the bytes a second that one thread reads and writes in large copies."""
+    source = np.ones(2**25, np.uint8)
+    target = np.empty_like(source)
+    seconds = []
+    for _ in range(9):
+        start = time.perf_counter()
+        np.copyto(target, source)
+        seconds.append(time.perf_counter() - start)
+    return 2 * source.size / median(seconds)
 
 
 def measure_growth(megapixels: list[float], repeats: int) -> list[dict]:
@@ -164,17 +217,22 @@ def measure_growth(megapixels: list[float], repeats: int) -> list[dict]:
     for size in megapixels:
         height = round((size * 1e6 * HEIGHT / WIDTH) ** 0.5)
         width = round(size * 1e6 / height)
-        for share in (0.0, 0.5):
+        for name in SETTINGS:
             with multiprocessing.get_context('spawn').Pool(1) as pool:
-                row = pool.apply(_measure_size, (height, width, share, repeats))
-            rows.append({'megapixels': size, 'globalization': share, **row})
+                row = pool.apply(_measure_size, (height, width, name, repeats))
+            rows.append({'megapixels': size, 'name': name, **row})
+    seconds = {(row['name'], row['megapixels']): row['seconds'] for row in rows}
+    for row in rows:
+        smaller = seconds.get((row['name'], row['megapixels'] / 16))
+        if smaller:
+            row['times_a_16th'] = row['seconds'] / smaller
     return rows
 
 
-def _measure_size(height: int, width: int, share: float, repeats: int) -> dict:
+def _measure_size(height: int, width: int, name: str, repeats: int) -> dict:
     affinity = gradient_map(height, width)
     before = _peak_memory()
-    row = repeat(partial(run_pa_lib, affinity, use_globalization=share), repeats)
+    row = repeat(partial(run_pa_lib, affinity, SETTINGS[name]), repeats)
     return {**row, 'peak_mib': _peak_memory(), 'peak_before_mib': before}
 
 
@@ -195,7 +253,14 @@ def measure_leaves(repeats: int) -> list[dict]:
     return [
         {
             'footprint_size': footprint,
-            **repeat(partial(run_pa_lib, affinity, footprint_size=footprint), repeats),
+            **repeat(
+                partial(
+                    run_pa_lib,
+                    affinity,
+                    GroupingConfig.ggn(topk=TOPK, footprint_size=footprint),
+                ),
+                repeats,
+            ),
         }
         for footprint in (40, 20, 10, 5, 3)
     ]
@@ -223,7 +288,7 @@ def _group_one(_: int) -> None:
     if _map is None:
         _map = gradient_map(HEIGHT, WIDTH)
     with threadpool_limits(limits=1):
-        run_pa_lib(_map)
+        run_pa_lib(_map, SETTINGS['GGN'])
 
 
 # ------------------------------------------------------------------ the report
@@ -233,17 +298,26 @@ def _comparison_row(row: dict) -> list[str]:
 
 
 def _step_row(row: dict) -> list[str]:
-    nanoseconds = 1e9 * row['seconds'] / (HEIGHT * WIDTH)
-    return [row['step'], f'{1e3 * row["seconds"]:.2f}', f'{nanoseconds:.1f}']
+    scale = 1e9 / (HEIGHT * WIDTH)
+    floor = row['floor']
+    return [
+        row['name'],
+        row['step'],
+        f'{1e3 * row["seconds"]:.2f}',
+        f'{scale * row["seconds"]:.1f}',
+        f'{scale * floor:.2f}' if floor else '',
+        f'{row["seconds"] / floor:.0f}' if floor and row['seconds'] else '',
+    ]
 
 
 def _growth_row(row: dict) -> list[str]:
     return [
         f'{row["megapixels"]:g}',
-        f'{row["globalization"]:g}',
+        row['name'],
         str(row['n_leaves']),
         _milliseconds(row['seconds']),
         f'{1e3 * row["seconds"] / row["megapixels"]:.0f}',
+        f'{row["times_a_16th"]:.1f}' if 'times_a_16th' in row else '',
         f'{row["peak_mib"]:.0f} ({row["peak_before_mib"]:.0f})',
     ]
 
@@ -257,7 +331,8 @@ def _workers_row(row: dict) -> list[str]:
 
 
 _MEGAPIXEL_HEAD = (
-    *('MP', 'globalization', 'regions', 'time', 'ns a pixel'),
+    *('MP', 'parameters', 'regions', 'time', 'ns a pixel'),
+    'times that of a 16th',
     'peak MiB (before)',
 )
 TABLES = {
@@ -265,9 +340,12 @@ TABLES = {
         ('480x640, one thread', 'median', 'regions', 'times pa_lib'),
         _comparison_row,
     ),
-    'steps': (('step', 'ms', 'ns a pixel'), _step_row),
+    'steps': (
+        ('parameters', 'step', 'ms', 'ns a pixel', 'floor, ns', 'times the floor'),
+        _step_row,
+    ),
     'growth': (_MEGAPIXEL_HEAD, _growth_row),
-    'leaves': (('regions', 'time, with globalization'), _leaves_row),
+    'leaves': (('regions', 'time, GGN'), _leaves_row),
     'workers': (('processes', 'images/s'), _workers_row),
 }
 
@@ -293,12 +371,11 @@ def plot_growth(rows: list[dict], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(5, 4))
-    for share in (0.0, 0.5):
-        chosen = [row for row in rows if row['globalization'] == share]
+    for name in SETTINGS:
+        chosen = [row for row in rows if row['name'] == name]
         sizes = [row['megapixels'] for row in chosen]
         times = [row['seconds'] for row in chosen]
-        label = 'with globalization' if share else 'without globalization'
-        axes.loglog(sizes, times, marker='o', label=label)
+        axes.loglog(sizes, times, marker='o', label=name)
     axes.loglog(
         sizes,
         [times[0] * s / sizes[0] for s in sizes],
@@ -323,12 +400,7 @@ def main() -> None:
     }
     if not args.no_baselines:
         results['comparison'] = compare(args.repeats)
-    affinity = gradient_map(HEIGHT, WIDTH)
-    runs = [run_pa_lib(affinity) for _ in range(args.repeats)]
-    results['steps'] = [
-        {'step': step, 'seconds': median(run['steps'][step] for run in runs)}
-        for step in runs[0]['steps']
-    ]
+    results['steps'] = measure_steps(args.repeats)
     results['growth'] = measure_growth(args.megapixels, min(args.repeats, 3))
     results['leaves'] = measure_leaves(args.repeats)
     results['workers'] = measure_workers()
