@@ -17,6 +17,7 @@ from scipy.io import loadmat
 from pa_lib import GroupingConfig
 
 from ..evaluation.coco_objects import GroundTruth
+from ..structures.class_splits import resolve_split
 from ..utils.coco import load_coco
 from ..utils.image import read_image
 from .affinity_inferencer import AffinityInferencer
@@ -43,6 +44,13 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar='DIR',
         help='.mat files as those of BSDS500: a cell of segmentations each',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='objects of these classes only: names, or a split such as voc or '
+        'openshapes_seen',
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -96,6 +104,8 @@ def check_image_arguments(
     """End the program if the options do not go together."""
     if args.pa and not args.images:
         parser.error('--pa needs the --images')
+    if args.classes and args.segmentations:
+        parser.error('--classes goes with --gt: segmentations have no classes')
     if args.every < 1 or args.skip < 0:
         parser.error('--every must be at least 1 and --skip at least 0')
 
@@ -140,7 +150,7 @@ def read_truth(args: argparse.Namespace) -> list[tuple[str, dict]]:
 
     Raises:
         FileNotFoundError: If there is no annotation file or no segmentation.
-        ValueError: If the annotation file is broken.
+        ValueError: If the annotation file is broken, or lacks one of the classes.
     """
     if args.segmentations:
         paths = sorted(args.segmentations.glob('*.mat'))
@@ -153,15 +163,30 @@ def read_truth(args: argparse.Namespace) -> list[tuple[str, dict]]:
     dataset = load_coco(args.gt).dataset
     truth = GroundTruth(dataset, str(args.gt))
     images = sorted(dataset['images'], key=lambda image: image['file_name'])
+    wanted = _choose_categories(truth.categories, args.classes)
     entries = []
     for image in _choose(images, args):
         objects = truth.objects(image['id'], 'segm')
-        rles = [objects.shapes[i] for i in np.flatnonzero(~objects.crowd)]
-        task = {'areas': objects.areas[~objects.crowd]}
+        keep = ~objects.crowd & np.isin(objects.category_ids, wanted)
+        rles = [objects.shapes[i] for i in np.flatnonzero(keep)]
+        task = {'areas': objects.areas[keep]}
         if rles:
             task['masks'] = partial(decode_masks, rles)
         entries.append((image['file_name'], task))
     return entries
+
+
+def _choose_categories(
+    categories: dict[int, str], classes: list[str] | None
+) -> list[int]:
+    """Ids of the categories with the names, or in the split, that are asked for."""
+    if classes is None:
+        return list(categories)
+    split = classes[0] if len(classes) == 1 else classes
+    if split in categories.values():
+        split = [split]
+    names = resolve_split(split, tuple(categories.values()))
+    return [i for i, name in categories.items() if name in names]
 
 
 def _choose(items: list, args: argparse.Namespace) -> list:

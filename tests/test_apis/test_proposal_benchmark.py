@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import runpy
 import sys
@@ -19,6 +20,7 @@ from mmdet_ovis.apis.proposal_benchmark import (
     run_benchmark,
     summarize_outcomes,
 )
+from mmdet_ovis.apis.proposal_tasks import read_truth
 from mmdet_ovis.apis.ranker_training import (
     cross_validate,
     describe_image,
@@ -70,13 +72,13 @@ def dataset(tmp_path):
         images.append(
             {'id': i, 'file_name': f'{i}.jpg', 'height': SIZE[0], 'width': SIZE[1]}
         )
-        for mask in masks:
+        for category, mask in zip((1, 1, 2), masks, strict=True):
             rle = mask_api.encode(np.asfortranarray(mask.view('u1')))
             annotations.append(
                 {
                     'id': len(annotations) + 1,
                     'image_id': i,
-                    'category_id': 1,
+                    'category_id': category,
                     'iscrowd': 0,
                     'area': int(mask.sum()),
                     'bbox': mask_api.toBbox(rle).tolist(),
@@ -87,7 +89,7 @@ def dataset(tmp_path):
                 }
             )
     path = tmp_path / 'gt.json'
-    categories = [{'id': 1, 'name': 'square'}]
+    categories = [{'id': 1, 'name': 'square'}, {'id': 2, 'name': 'big square'}]
     path.write_text(
         json.dumps(
             {'images': images, 'annotations': annotations, 'categories': categories}
@@ -207,6 +209,19 @@ def test_command_lines(dataset, tmp_path, monkeypatch, capsys):
     assert json.loads(metrics.read_text())['images'] == 1
 
 
+@pytest.mark.parametrize(
+    ('classes', 'n_objects'),
+    [(None, 3), (['big square'], 1), (['square', 'big square'], 3), (['all'], 3)],
+)
+def test_objects_of_some_classes(dataset, classes, n_objects):
+    args = argparse.Namespace(
+        segmentations=None, gt=dataset, classes=classes, every=1, skip=0, others=False
+    )
+    truth = read_truth(args)
+    assert [len(task['areas']) for _, task in truth] == 4 * [n_objects]
+    assert truth[0][1]['masks']().shape == (n_objects, *SIZE)
+
+
 def test_segmentations_from_mat_files(tmp_path, monkeypatch, capsys):
     affinity, masks = draw_squares(3)
     cv2.imwrite(str(tmp_path / '3.png'), np.rint(255 * (1 - affinity)).astype('u1'))
@@ -228,6 +243,8 @@ def test_segmentations_from_mat_files(tmp_path, monkeypatch, capsys):
         (['--set', 'mns=0.5'], "did you mean 'nms'"),
         (['--boundary-maps', 'nowhere'], 'nowhere/0.png is missing'),
         (['--skip', '9'], 'no image to measure'),
+        (['--classes', 'circle'], "unknown class split 'circle'"),
+        (['--classes', 'square', 'circle'], "the dataset lacks: ['circle']"),
     ],
 )
 def test_misuse_ends_in_one_line(

@@ -16,6 +16,8 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
+from pa_lib import GroupingConfig
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(
     path.relative_to(ROOT / 'configs').as_posix()
@@ -119,6 +121,12 @@ def test_extraction_reads_the_training_images():
                 assert test[key] == train[key], f'{name}: {key}'
             assert test.test_mode is False
             assert cfg.pa_to_masks
+
+
+def test_extraction_groups_as_ggn_does():
+    grouping = _load('pairwise_affinity/pa_extract.py').pa_to_masks
+    expected = GroupingConfig.ggn(spectral='pixels')
+    assert GroupingConfig.from_dict(grouping) == expected
 
 
 def test_pseudo_configs_differ_from_their_baseline_in_the_training_set_only():
