@@ -28,7 +28,6 @@ ctypedef fused real:
 
 
 ctypedef fused number:
-    float
     double
     unsigned char
 
@@ -69,43 +68,6 @@ cdef inline void difference_row(
         difference = 2.0 * here[j + 1] - here[j] - here[j + 2]
         across_columns[j] = -difference if diagonal > 0 else difference
         across_rows[j] = 2.0 * here[j + 1] - above[j + 1] - below[j + 1]
-
-
-def edge_directions(edge_map):
-    """Second differences of a map that is smoothed by a triangle of nine pixels.
-
-    The angle of (across_rows, across_columns) in the plane is the direction of the
-    edge, modulo half a turn. Takes O(N) time.
-
-    Args:
-        edge_map: (H, W) float64 array, edge strength; zero outside the image.
-
-    Returns:
-        Tuple of two (H, W) float64 arrays: the second difference across the columns,
-        with the sign of the edge's slope, and that across the rows.
-
-    Example:
-        >>> import numpy as np
-        >>> line = np.zeros((21, 21))
-        >>> line[:, 10] = 1
-        >>> across_columns, across_rows = edge_directions(line)
-        >>> bool(across_columns[10, 10] > 0), bool(abs(across_rows[10, 10]) < 1e-9)
-        (True, True)
-    """
-    cdef const double[:, ::1] image = np.ascontiguousarray(edge_map, np.float64)
-    cdef Py_ssize_t height = image.shape[0], width = image.shape[1], i
-    columns = np.empty((height, width))
-    rows = np.empty((height, width))
-    cdef double[:, ::1] columns_view = columns, rows_view = rows
-    if height == 0 or width == 0:
-        return columns, rows
-    cdef double[::1] memory = np.zeros(scratch_size(width))
-    cdef Smoothed smoothed
-    with nogil:
-        begin(&smoothed, image, &memory[0])
-        for i in range(height):
-            advance(&smoothed, image, i, &columns_view[i, 0], &rows_view[i, 0])
-    return columns, rows
 
 
 cdef struct Smoothed:
@@ -152,6 +114,43 @@ cdef void advance(
     smoothed.below = swap
 
 
+def edge_directions(edge_map):
+    """Second differences of a map that is smoothed by a triangle of nine pixels.
+
+    The angle of (across_rows, across_columns) in the plane is the direction of the
+    edge, modulo half a turn. Takes O(N) time.
+
+    Args:
+        edge_map: (H, W) float64 array, edge strength; zero outside the image.
+
+    Returns:
+        Tuple of two (H, W) float64 arrays: the second difference across the columns,
+        with the sign of the edge's slope, and that across the rows.
+
+    Example:
+        >>> import numpy as np
+        >>> line = np.zeros((21, 21))
+        >>> line[:, 10] = 1
+        >>> across_columns, across_rows = edge_directions(line)
+        >>> bool(across_columns[10, 10] > 0), bool(abs(across_rows[10, 10]) < 1e-9)
+        (True, True)
+    """
+    cdef const double[:, ::1] image = np.ascontiguousarray(edge_map, np.float64)
+    cdef Py_ssize_t height = image.shape[0], width = image.shape[1], i
+    columns = np.empty((height, width))
+    rows = np.empty((height, width))
+    cdef double[:, ::1] columns_view = columns, rows_view = rows
+    if height == 0 or width == 0:
+        return columns, rows
+    cdef double[::1] memory = np.zeros(scratch_size(width))
+    cdef Smoothed smoothed
+    with nogil:
+        begin(&smoothed, image, &memory[0])
+        for i in range(height):
+            advance(&smoothed, image, i, &columns_view[i, 0], &rows_view[i, 0])
+    return columns, rows
+
+
 cdef inline double agreement(
     double columns, double rows, double other_columns, double other_rows
 ) noexcept nogil:
@@ -171,7 +170,7 @@ cdef inline double agreement(
 
 
 cdef void align(
-    const number[:, ::1] boundary, const unsigned char[:, ::1] lines,
+    const double[:, ::1] boundary, const unsigned char[:, ::1] lines,
     double* memory, double[:, ::1] aligned,
 ) noexcept nogil:
     """Weigh the boundary on the lines, row by row."""
@@ -202,7 +201,7 @@ def align_strength(boundary, lines):
     `edge_directions`. Takes O(N) time.
 
     Args:
-        boundary: (H, W) float32 or float64 array, predicted boundary strength.
+        boundary: (H, W) float64 array, predicted boundary strength.
         lines: (H, W) bool array.
 
     Returns:
@@ -227,21 +226,14 @@ def align_strength(boundary, lines):
         lines, bool
     ).view(np.uint8)
     cdef Py_ssize_t height = on_line.shape[0], width = on_line.shape[1]
-    cdef const float[:, ::1] single
-    cdef const double[:, ::1] exact
+    cdef const double[:, ::1] strength = np.ascontiguousarray(boundary, np.float64)
     aligned = np.empty((height, width))
     if height == 0 or width == 0:
         return aligned
     cdef double[:, ::1] out = aligned
     cdef double[::1] memory = np.zeros(4 * width + 2 * scratch_size(width))
-    if np.asarray(boundary).dtype == np.float32:
-        single = np.ascontiguousarray(boundary)
-        with nogil:
-            align(single, on_line, &memory[0], out)
-    else:
-        exact = np.ascontiguousarray(boundary, np.float64)
-        with nogil:
-            align(exact, on_line, &memory[0], out)
+    with nogil:
+        align(strength, on_line, &memory[0], out)
     return aligned
 
 

@@ -3,11 +3,12 @@
 Reference: F. Meyer, Topographic distance and watershed lines, Signal Processing 38,
 1994. The order of flooding is that of `skimage.segmentation.watershed`.
 
-Pixels wait in buckets, one for each of many equal ranges of the relief, and no bucket
-is put in order before the flood has reached it: then it is small, and a binary heap
-gives its pixels by value and arrival, so the order is exactly that of the
-floating-point numbers. Of a pixel that waits only its number is kept, and what the next
-buckets will need is asked of the memory in advance.
+Pixels wait in buckets, each for a range of values that some eight pixels have, and no
+bucket is put in order before the flood has reached it: then it is small, and a binary
+heap gives its pixels by value and arrival, so the order is exactly that of the
+floating-point numbers. A bucket with one value alone is a queue and needs no heap. Of a
+pixel that waits only its number is kept, and what the next buckets will need is asked of
+the memory in advance.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ cdef extern from *:
 
 cdef enum:
     PIXELS_A_BUCKET = 8
-    N_BINS = 4096
+    N_BINS = 4096    # equal ranges in which values are counted, to size the buckets
     LOOKAHEAD = 8    # buckets
     WALL = -1
     CHUNK_SIZE = 15  # with the link, a chunk is one cache line
@@ -156,7 +157,11 @@ cdef inline void append(
 
 
 cdef inline int32_t find_bucket(Queue* queue, float value) noexcept nogil:
-    """Number the bucket of a value; rounding keeps the order."""
+    """Number the bucket of a value.
+
+    The place rises with the value whatever is rounded, within a bin and from one to the
+    next, so a larger value never gets a lower bucket.
+    """
     cdef double place = (<double> value - queue.lowest) * queue.scale
     cdef int32_t bin = <int32_t> place
     return queue.first[bin] + <int32_t> (
@@ -165,8 +170,7 @@ cdef inline int32_t find_bucket(Queue* queue, float value) noexcept nogil:
 
 
 cdef inline void push(Queue* queue, float value, int32_t pixel) noexcept nogil:
-    cdef int32_t index
-    index = find_bucket(queue, value)
+    cdef int32_t index = find_bucket(queue, value)
     if index > queue.current or (queue.uniform and value == queue.level):
         append(queue, index, value, pixel)
     else:
