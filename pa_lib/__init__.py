@@ -3,7 +3,7 @@
 The library turns the map of a pairwise-affinity predictor, high inside objects and low
 at their boundaries, into a hierarchy of regions and a ranked list of masks, as GGN does
 (Wang et al., Open-World Instance Segmentation: Exploiting Pseudo Ground Truth From
-Learned Pairwise Affinity, CVPR 2022). It depends on NumPy, SciPy and pycocotools, and
+Learned Pairwise Affinity, CVPR 2022). It depends on NumPy, SciPy and threadpoolctl, and
 gives the same bytes for the same map whatever the number of threads.
 
 Example:
