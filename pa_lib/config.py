@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from pa_lib.cython_lib import LINKAGES
+from pa_lib.learned_ranking import LEARNED, load_ranker
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class GroupingConfig:
         join_thresh: Regions merge while the boundary strength is strictly below it.
         rank_method: Value that ranks the masks, 0 to 4, see
             `pa_lib.ranking.rank_values`, or 5, the learned ranker.
-        ranker: JSON file of the learned ranker; the one of pa_lib if None.
+        ranker: JSON file of the learned ranker, for rank method 5 alone; the one of
+            pa_lib if None.
         use_new_affinity: Rank by the affinity with re-weighted boundaries in place of
             the predicted one.
         min_component_size: Smallest area of a mask, px.
@@ -58,7 +60,9 @@ class GroupingConfig:
 
     Raises:
         TypeError: If a parameter has the wrong type.
-        ValueError: If a parameter is out of range.
+        ValueError: If a parameter is out of range, or the ranker is no ranker, or is
+            set where nothing reads it.
+        FileNotFoundError: If there is no such ranker.
 
     Example:
         >>> GroupingConfig(nms=0.5).nms
@@ -98,12 +102,24 @@ class GroupingConfig:
             self._set(name, _number(name, getattr(self, name), *bounds))
         for name, bounds in _INT_BOUNDS.items():
             self._set(name, _integer(name, getattr(self, name), *bounds))
-        if self.ranker is not None and not isinstance(self.ranker, str):
-            raise TypeError(f'ranker must be a path, got {self.ranker!r}')
+        self._check_ranker()
         if self.topk is not None:
             self._set('topk', _integer('topk', self.topk, 1))
         for name, choices in _CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
+
+    def _check_ranker(self) -> None:
+        # Here rather than at the first map, which may come hours later in a worker.
+        if self.ranker is None:
+            return
+        if not isinstance(self.ranker, str):
+            raise TypeError(f'ranker must be a path, got {self.ranker!r}')
+        if self.rank_method != LEARNED:
+            raise ValueError(
+                f'ranker {self.ranker!r} is read by rank_method={LEARNED} alone, '
+                f'not by {self.rank_method}'
+            )
+        load_ranker(self.ranker)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

@@ -124,10 +124,9 @@ def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> Groupin
     if labels.max() == 1:
         return _no_masks(labels, clock)
 
-    with clock.measure('boundaries'):
-        lines = thick_boundary(labels)
-        if config.use_orientation:
-            boundary = align_boundary(boundary, lines)
+    if config.use_orientation:
+        with clock.measure('boundaries'):
+            boundary = align_boundary(boundary, thick_boundary(labels))
     if config.use_globalization and config.spectral == 'pixels':
         with clock.measure('globalization'):
             boundary = globalize(
@@ -158,7 +157,7 @@ def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> Groupin
         )
     with clock.measure('statistics'):
         if config.use_new_affinity:
-            interior = np.where(lines, 1.0 - boundary, interior)
+            interior = np.where(thick_boundary(labels), 1.0 - boundary, interior)
         stats = tree.statistics(interior)
     with clock.measure('ranking'):
         node_ids, scores = rank_nodes(tree, stats, config)

@@ -25,6 +25,9 @@ from pa_lib.node_statistics import NodeStatistics, divide
 # Nodes that are judged at a time: what is computed of them stays in the cache.
 _BLOCK = 1024
 
+LEARNED = 5
+"""Rank method of `pa_lib.GroupingConfig` that asks a ranker."""
+
 DEFAULT_RANKER = Path(__file__).with_name('ranker.json')
 
 FEATURES = (
@@ -211,6 +214,10 @@ def load_ranker(path: str | Path = DEFAULT_RANKER) -> Ranker:
     """
     try:
         parameters = json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f'there is no ranker {path}; tools/train_ranker.py makes one'
+        ) from None
     except json.JSONDecodeError as error:
         raise ValueError(f'{path} is not valid JSON: {error}') from None
     return Ranker.from_dict(parameters, str(path))

@@ -12,11 +12,13 @@ import numpy as np
 from pa_lib.config import GroupingConfig
 from pa_lib.cython_lib import select_nodes
 from pa_lib.hierarchy import MergeTree
-from pa_lib.learned_ranking import DEFAULT_RANKER, load_ranker, node_features
+from pa_lib.learned_ranking import (
+    DEFAULT_RANKER,
+    LEARNED,
+    load_ranker,
+    node_features,
+)
 from pa_lib.node_statistics import NodeStatistics, divide
-
-LEARNED = 5
-"""Rank method of the learned judge, see `pa_lib.learned_ranking`."""
 
 UNDEFINED_VALUE = 100.0
 """Value of nodes for which a rank method has nothing to measure: they rank last."""

@@ -144,5 +144,18 @@ def test_broken_and_missing_files(tmp_path):
     path.write_text('{')
     with pytest.raises(ValueError, match=r'broken\.json is not valid JSON'):
         load_ranker(path)
-    with pytest.raises(FileNotFoundError, match=r'nowhere\.json'):
+    with pytest.raises(FileNotFoundError, match=r'no ranker .*nowhere\.json'):
         load_ranker(tmp_path / 'nowhere.json')
+
+
+def test_a_ranker_is_checked_when_it_is_set(tmp_path):
+    path = tmp_path / 'broken.json'
+    with pytest.raises(FileNotFoundError, match=r'no ranker .*broken\.json'):
+        GroupingConfig(ranker=str(path))
+    path.write_text('{}')
+    with pytest.raises(ValueError, match=r"broken\.json: 'features' are not those"):
+        GroupingConfig(ranker=str(path))
+    with pytest.raises(ValueError, match='read by rank_method=5 alone, not by 3'):
+        GroupingConfig.ggn(ranker=str(DEFAULT_RANKER))
+    with pytest.raises(TypeError, match='ranker must be a path'):
+        GroupingConfig(ranker=5)

@@ -17,6 +17,7 @@ from mmdet_ovis.pseudo_labels.sources import (
 )
 from mmdet_ovis.structures.pseudo_annotation import check_pseudo_annotation
 from pa_lib import GroupingConfig
+from pa_lib.learned_ranking import DEFAULT_RANKER
 
 PA_EXTRACT = dataclasses.asdict(GroupingConfig.ggn(use_globalization=0))
 
@@ -40,6 +41,18 @@ def box_rle(y: int, x: int, h: int, w: int, size: tuple[int, int]) -> dict:
     mask[y : y + h, x : x + w] = 1
     rle = mask_api.encode(mask)
     return {'size': list(size), 'counts': rle['counts'].decode()}
+
+
+def test_another_ranker_is_another_run(tmp_path):
+    ranker = json.loads(DEFAULT_RANKER.read_text())
+    path = tmp_path / 'ranker.json'
+    path.write_text(json.dumps({**ranker, 'output_bias': 0.5}))
+    shipped, other = (
+        affinity_source(pa_to_masks={'ranker': name}).parameters
+        for name in (str(DEFAULT_RANKER), str(path))
+    )
+    assert shipped['ranker_sha256'] != other['ranker_sha256']
+    assert 'ranker_sha256' not in affinity_source().parameters
 
 
 def test_affinity_becomes_annotations_that_follow_the_schema():

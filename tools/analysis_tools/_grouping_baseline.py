@@ -2,7 +2,7 @@
 
 A yardstick for `benchmark_grouping.py`, with no cleverness: graphs are networkx graphs,
 segments are sets of leaves, and each one is drawn to be ranked. Parameters are those of
-`pa_lib.GroupingConfig`.
+`pa_lib.GroupingConfig.ggn`.
 """
 
 from __future__ import annotations

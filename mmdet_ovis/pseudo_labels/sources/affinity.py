@@ -11,7 +11,9 @@ import numpy as np
 from mmdet.registry import TASK_UTILS
 
 from pa_lib import GroupingConfig, group
+from pa_lib.learned_ranking import DEFAULT_RANKER, LEARNED
 
+from ..signature import file_sha256
 from .base import Evidence, PseudoLabelSource, SourceOutput, build_annotations
 
 
@@ -62,12 +64,16 @@ class AffinitySource(PseudoLabelSource):
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters of grouping and of the choice among its masks."""
-        return {
+        parameters = {
             'pa_to_masks': asdict(self.config),
             'topk': self.topk,
             'min_score': self.min_score,
             'category_id': self.category_id,
         }
+        if self.config.rank_method == LEARNED:
+            ranker = self.config.ranker or DEFAULT_RANKER
+            parameters['ranker_sha256'] = file_sha256(ranker)
+        return parameters
 
     def annotate(self, evidence: AffinityEvidence) -> SourceOutput:
         """Group the affinity of one image.
