@@ -298,9 +298,10 @@ def _group_one(_: int) -> None:
 
 def main() -> None:
     """Measure everything that was asked for and print it."""
+    args = parse_args()
+    # Beside this file: found when it runs as a program, not when it is imported.
     from _grouping_report import plot_growth, report
 
-    args = parse_args()
     results: dict[str, Any] = {
         'machine': platform.machine(),
         'python': platform.python_version(),
