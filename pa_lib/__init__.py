@@ -18,7 +18,14 @@ Example:
 """
 
 from pa_lib.config import GroupingConfig
-from pa_lib.grouping import GroupingResult, group
+from pa_lib.grouping import Candidates, GroupingResult, group, propose
 from pa_lib.hierarchy import MergeTree
 
-__all__ = ['GroupingConfig', 'GroupingResult', 'MergeTree', 'group']
+__all__ = [
+    'Candidates',
+    'GroupingConfig',
+    'GroupingResult',
+    'MergeTree',
+    'group',
+    'propose',
+]

@@ -15,7 +15,7 @@ from pa_lib.config import GroupingConfig
 from pa_lib.cython_lib import region_graph
 from pa_lib.hierarchy import MergeTree
 from pa_lib.partition import finest_partition
-from pa_lib.ranking import rank_nodes
+from pa_lib.ranking import choose_nodes, rank_candidates
 from pa_lib.region_spectral import draw_pairs, globalize_regions
 from pa_lib.spectral import globalize
 
@@ -87,6 +87,76 @@ class GroupingResult:
         return self.tree.rles(self.node_ids[:k], size)
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Nodes of a merge tree that compete as masks, before any is suppressed.
+
+    What a judge that looks at more than the affinity needs: it scores the boxes, and
+    `select` goes on from its scores.
+
+    Attributes:
+        scores: (n,) float64, falling; those of the rank method.
+        boxes: (n, 4) int64, tight boxes (x, y, width, height) in pixels of the map.
+        node_ids: (n,) int64, nodes of the tree.
+        tree: The merge tree.
+        config: Parameters of the grouping.
+        timings: Seconds by step, and in total.
+    """
+
+    scores: np.ndarray
+    boxes: np.ndarray
+    node_ids: np.ndarray
+    tree: MergeTree
+    config: GroupingConfig
+    timings: dict[str, float]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, scores: np.ndarray | None = None) -> GroupingResult:
+        """Choose the masks.
+
+        Args:
+            scores: (n,) float array to rank by, higher is better, in the order of the
+                candidates; those of the rank method if left out. Ties keep that order.
+
+        Returns:
+            The masks that suppression and limit leave, with these scores.
+
+        Raises:
+            ValueError: If there is not one finite score a candidate.
+        """
+        start = time.perf_counter()
+        node_ids, boxes = self.node_ids, self.boxes
+        if scores is None:
+            scores = self.scores
+        else:
+            scores = np.asarray(scores, np.float64)
+            if scores.shape != node_ids.shape or not np.isfinite(scores).all():
+                raise ValueError(
+                    f'{len(node_ids)} candidates need as many finite scores, got an '
+                    f'array of shape {scores.shape}'
+                )
+            order = np.argsort(-scores, kind='stable')
+            node_ids, scores = node_ids[order], scores[order]
+            boxes = boxes[order]
+        places, scores = choose_nodes(self.tree, node_ids, scores, self.config)
+        seconds = time.perf_counter() - start
+        timings = dict(self.timings)
+        timings['ranking'] += seconds
+        timings['total'] += seconds
+        node_ids = node_ids[places]
+        return GroupingResult(
+            scores=scores,
+            boxes=boxes[places],
+            areas=self.tree.areas[node_ids],
+            node_ids=node_ids,
+            labels=self.tree.labels,
+            tree=self.tree,
+            timings=timings,
+        )
+
+
 def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> GroupingResult:
     """Group an affinity map into ranked masks.
 
@@ -114,6 +184,28 @@ def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> Groupin
         >>> len(result), result.boxes.shape, int(result.labels.max())
         (0, (0, 4), 1)
     """
+    return propose(affinity, config).select()
+
+
+def propose(affinity: np.ndarray, config: GroupingConfig | None = None) -> Candidates:
+    """Do all that `group` does, but for the choice among the candidates.
+
+    Args:
+        affinity: As for `group`.
+        config: Parameters; the defaults if left out.
+
+    Returns:
+        The candidates; none where the map has no structure.
+
+    Raises:
+        ValueError: As `group`.
+
+    Example:
+        >>> affinity = np.repeat([[0.9, 0.9, 0.1, 0.9, 0.9]], 5, axis=0)
+        >>> candidates = propose(affinity, GroupingConfig(footprint_size=2))
+        >>> len(candidates), len(candidates.select(np.zeros(len(candidates))))
+        (3, 3)
+    """
     config = config or GroupingConfig()
     clock = _Clock()
     interior = interior_affinity(affinity)
@@ -122,7 +214,7 @@ def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> Groupin
     with clock.measure('watershed'):
         labels = finest_partition(interior, config.edge_thresh, config.footprint_size)
     if labels.max() == 1:
-        return _no_masks(labels, clock)
+        return _no_candidates(labels, config, clock)
 
     if config.use_orientation:
         with clock.measure('boundaries'):
@@ -160,28 +252,28 @@ def group(affinity: np.ndarray, config: GroupingConfig | None = None) -> Groupin
             interior = np.where(thick_boundary(labels), 1.0 - boundary, interior)
         stats = tree.statistics(interior)
     with clock.measure('ranking'):
-        node_ids, scores = rank_nodes(tree, stats, config)
+        node_ids, scores = rank_candidates(tree, stats, config)
 
-    return GroupingResult(
+    return Candidates(
         scores=scores,
         boxes=stats.boxes[node_ids],
-        areas=tree.areas[node_ids],
         node_ids=node_ids,
-        labels=labels,
         tree=tree,
+        config=config,
         timings=clock.timings(),
     )
 
 
-def _no_masks(labels: np.ndarray, clock: _Clock) -> GroupingResult:
-    """Result of a map that is a single region."""
-    return GroupingResult(
+def _no_candidates(
+    labels: np.ndarray, config: GroupingConfig, clock: _Clock
+) -> Candidates:
+    """Candidates of a map that is a single region: the region is none."""
+    return Candidates(
         scores=np.empty(0, np.float64),
         boxes=np.empty((0, 4), np.int64),
-        areas=np.empty(0, np.int64),
         node_ids=np.empty(0, np.int64),
-        labels=labels,
         tree=MergeTree(labels, np.empty((0, 2)), np.empty(0)),
+        config=config,
         timings=clock.timings(),
     )
 

@@ -24,19 +24,19 @@ UNDEFINED_VALUE = 100.0
 """Value of nodes for which a rank method has nothing to measure: they rank last."""
 
 
-def rank_nodes(
+def rank_candidates(
     tree: MergeTree, stats: NodeStatistics, config: GroupingConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the best nodes of a tree.
+    """Score the nodes of a tree that pass the filters.
 
     Args:
         tree: The merge tree.
         stats: Its statistics under the affinity to rank by.
-        config: Rank method, filters, suppression and limit.
+        config: Rank method and filters.
 
     Returns:
         Tuple of the node ids ((k,) int64, best first, ties by id) and their scores
-        ((k,) float64): one minus the value, less what diversity takes away.
+        ((k,) float64): one minus the value.
     """
     if config.rank_method == LEARNED:
         ranker = load_ranker(config.ranker or DEFAULT_RANKER)
@@ -45,16 +45,33 @@ def rank_nodes(
         values = rank_values(stats, config.rank_method)
     candidates = np.flatnonzero(passes_filters(stats, tree.labels.shape, config))
     order = candidates[np.argsort(values[candidates], kind='stable')]
-    places, scores = select_nodes(
+    return order, 1.0 - values[order]
+
+
+def choose_nodes(
+    tree: MergeTree, order: np.ndarray, scores: np.ndarray, config: GroupingConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose among scored nodes: suppression, diversity, limit.
+
+    Args:
+        tree: The merge tree.
+        order: (n,) int64, ids of the candidates, best first.
+        scores: (n,) float64, their scores, falling.
+        config: `nms`, `diversity` and `topk` are read.
+
+    Returns:
+        Tuple of their places among the candidates ((k,) int, best first) and their
+        scores ((k,) float64), less what diversity takes away.
+    """
+    return select_nodes(
         order,
-        1.0 - values[order],
+        scores,
         tree.parents,
         tree.areas,
         config.nms or 1.0,
         config.diversity,
         config.topk,
     )
-    return order[places], scores
 
 
 def rank_values(stats: NodeStatistics, method: int) -> np.ndarray:

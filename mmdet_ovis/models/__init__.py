@@ -1,5 +1,6 @@
 """Networks and their parts, registered in mmdet's ``MODELS``."""
 
+from .dense_heads import OlnRPNHead
 from .detectors import PairwiseAffinityPredictor
 from .layers import (
     ConvBlock,
@@ -9,14 +10,25 @@ from .layers import (
     instance_palette,
 )
 from .losses import AffinityLoss, SoftFocalAffinityLoss, affinity_loss
+from .roi_heads import (
+    OlnMaskIoUHead,
+    OlnMaskRoIHead,
+    OlnRoIHead,
+    Shared2FCBBoxScoreHead,
+)
 from .seg_heads import BaseAffinityHead, SimpleAffinityHead, UPerAffinityHead
 
 __all__ = [
     'AffinityLoss',
     'BaseAffinityHead',
     'ConvBlock',
+    'OlnMaskIoUHead',
+    'OlnMaskRoIHead',
+    'OlnRPNHead',
+    'OlnRoIHead',
     'PairwiseAffinityPredictor',
     'PyramidPooling',
+    'Shared2FCBBoxScoreHead',
     'SimpleAffinityHead',
     'SoftFocalAffinityLoss',
     'UPerAffinityHead',

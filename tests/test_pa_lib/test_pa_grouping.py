@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
 from twins import is_monotone, property_settings
 
-from pa_lib import GroupingConfig, group
+from pa_lib import GroupingConfig, group, propose
 from pa_lib.boundaries import align_boundary, thick_boundary
 from pa_lib.cython_lib import LINKAGES, region_graph
 from pa_lib.partition import finest_partition
@@ -282,7 +282,7 @@ def test_same_bytes_twice():
 FINGERPRINT_SCRIPT = """
 import hashlib, sys
 import numpy as np
-from pa_lib import GroupingConfig, group
+from pa_lib import GroupingConfig, group, propose
 result = group(np.load(sys.argv[1]), GroupingConfig.ggn(spectral_scale=1.0))
 arrays = (result.scores, result.tree.heights)
 print(hashlib.sha256(b''.join(a.tobytes() for a in arrays)).hexdigest())
@@ -324,3 +324,50 @@ def test_result_survives_pickling():
 def test_bad_input_gives_one_clear_error(affinity, message):
     with pytest.raises(ValueError, match=message):
         group(affinity)
+
+
+def test_candidates_are_all_nodes_that_pass_the_filters():
+    config = GroupingConfig.ggn(**PLAIN, nms=0.2, topk=3, filter_by_edge_method=0)
+    candidates = propose(blobs(), config)
+    result = candidates.select()
+    assert sorted(candidates.node_ids) == list(range(candidates.tree.n_nodes))
+    assert len(result) == 3
+    expected = group(blobs(), config)
+    for name in ('scores', 'boxes', 'areas', 'node_ids', 'labels'):
+        np.testing.assert_array_equal(getattr(result, name), getattr(expected, name))
+
+
+def test_candidates_can_be_ranked_by_another_judge():
+    config = GroupingConfig.ggn(**PLAIN, nms=0.2)
+    candidates = propose(blobs(), config)
+    areas = candidates.tree.areas[candidates.node_ids].astype(float)
+    result = candidates.select(areas)
+    assert result.scores[0] == areas.max() == result.areas[0]
+    assert (np.diff(result.scores) <= 0).all()
+    masks = result.masks()
+    for box, area, mask in zip(result.boxes, result.areas, masks, strict=True):
+        ys, xs = np.nonzero(mask)
+        assert area == len(ys)
+        extent = [xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1]
+        assert box.tolist() == extent
+    ties = candidates.select(np.zeros(len(candidates)))
+    np.testing.assert_array_equal(ties.node_ids, candidates.select().node_ids)
+
+
+def test_candidates_refuse_scores_that_do_not_fit():
+    candidates = propose(blobs(), GroupingConfig.ggn(**PLAIN))
+    for scores in (np.zeros(len(candidates) + 1), np.full(len(candidates), np.nan)):
+        with pytest.raises(ValueError, match='need as many finite scores'):
+            candidates.select(scores)
+
+
+def test_a_map_without_structure_has_no_candidates():
+    candidates = propose(np.full((8, 9), 0.5))
+    assert len(candidates) == 0
+    assert_empty(candidates.select(np.empty(0)), (8, 9))
+
+
+def test_candidates_can_be_sent_between_processes():
+    candidates = propose(blobs(), GroupingConfig.ggn(**PLAIN))
+    received = pickle.loads(pickle.dumps(candidates))
+    assert received.select().rles() == candidates.select().rles()

@@ -14,9 +14,21 @@ from twins import (
 
 from pa_lib import GroupingConfig, MergeTree
 from pa_lib.cython_lib import select_nodes
-from pa_lib.ranking import passes_filters, rank_nodes, rank_values
+from pa_lib.ranking import (
+    choose_nodes,
+    passes_filters,
+    rank_candidates,
+    rank_values,
+)
 
 UNFILTERED = {'filter_by_edge_method': 0, 'nms': 0}
+
+
+def rank_nodes(tree, stats, config):
+    """Score, filter and suppress, as grouping does."""
+    order, scores = rank_candidates(tree, stats, config)
+    places, scores = choose_nodes(tree, order, scores, config)
+    return order[places], scores
 
 
 def value_twin(mask, weights, method):

@@ -12,3 +12,7 @@ openshapes_val = dict(
     data_prefix=dict(img='val/'),
     train_class='openshapes_seen',
 )
+# Few objects an image, and little time: no masks that are hardly better than chance.
+openshapes_pseudo = dict(
+    additional_ann_file='annotations/pa_masks_train.json', top_k=4, score_thresh=1.45
+)

@@ -1,0 +1,11 @@
+# OLN-Box on the seen shapes: the network of the baseline, by localization quality.
+_base_ = ['./class_agn_mask_rcnn.py', '../_base_/models/oln.py']
+
+model = _base_.oln
+model.type = 'FasterRCNN'
+model.roi_head.update(mask_roi_extractor=None, mask_head=None)
+model.train_cfg.rpn_proposal.update(nms_pre=500)
+model.test_cfg.rpn.update(nms_pre=500)
+
+val_evaluator = dict(metric='bbox')
+test_evaluator = val_evaluator
