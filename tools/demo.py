@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from mmdet_ovis.apis.demo import DemoOptions, run_demo
+from mmdet_ovis.apis.demo_methods import DEMO_METHODS, METHODS
 from mmdet_ovis.utils.cli import run_tool
 
 
@@ -27,20 +28,29 @@ def parse_args() -> argparse.Namespace:
         'num_pictures': 'test images that are drawn',
     }
     for field in fields(DemoOptions):
+        if field.name == 'methods':
+            continue
         parser.add_argument(
             '--' + field.name.replace('_', '-'),
             type=Path if isinstance(field.default, Path) else int,
             default=field.default,
             help=f'{helps[field.name]} (default: {field.default})',
         )
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        choices=METHODS,
+        default=DEMO_METHODS,
+        help='what is trained and compared (default: %(default)s)',
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Run the demo."""
-    run_demo(
-        DemoOptions(**vars(parse_args())), report=lambda line: print(line, flush=True)
-    )
+    args = vars(parse_args())
+    options = DemoOptions(**{**args, 'methods': tuple(args['methods'])})
+    run_demo(options, report=lambda line: print(line, flush=True))
 
 
 if __name__ == '__main__':

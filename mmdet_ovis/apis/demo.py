@@ -13,6 +13,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..utils.io import atomic_write_json, read_json
+from .demo_methods import AFFINITY_MASKS, DEMO_METHODS, METHODS, check_methods
 from .demo_pictures import draw_demo
 from .demo_tables import demo_table
 from .running import load_config
@@ -20,7 +21,6 @@ from .stages import Stage, run_stages
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = 'configs/openshapes'
-DETECTORS = {'baseline': 'class_agn_mask_rcnn', 'ggn': 'class_agn_mask_rcnn_pa'}
 SEEN, UNSEEN = 'openshapes_seen', 'openshapes_unseen'
 
 
@@ -36,6 +36,10 @@ class DemoOptions:
         num_val (int): Test images.
         size (int): Side of the images in pixels.
         num_pictures (int): Images that are drawn.
+        methods (tuple[str, ...]): What is compared, see :mod:`.demo_methods`.
+
+    Raises:
+        ValueError: If a method is unknown, or needs one that does not stand before it.
     """
 
     work_dir: Path = Path('work_dirs/demo')
@@ -45,6 +49,10 @@ class DemoOptions:
     num_val: int = 200
     size: int = 256
     num_pictures: int = 6
+    methods: tuple[str, ...] = DEMO_METHODS
+
+    def __post_init__(self) -> None:
+        check_methods(self.methods)
 
 
 def run_demo(options: DemoOptions, report: Callable[[str], None]) -> dict:
@@ -55,8 +63,9 @@ def run_demo(options: DemoOptions, report: Callable[[str], None]) -> dict:
         report (Callable[[str], None]): Receives the lines for the user.
 
     Returns:
-        dict: ``baseline`` and ``ggn``, each with ``seen`` and ``unseen`` metrics,
-        ``pseudo`` (recall of the pseudo masks) and ``seconds`` by stage.
+        dict: Each method by name, with ``seen`` and ``unseen`` metrics; likewise
+        ``pseudo`` (recall of the pseudo masks, and ``pseudo_<config>`` of others than
+        the demo's); and ``seconds`` by stage.
     """
     start = time.monotonic()
     seconds = run_stages(demo_stages(options), options.work_dir, report)
@@ -67,6 +76,11 @@ def run_demo(options: DemoOptions, report: Callable[[str], None]) -> dict:
         options.work_dir,
         config=ROOT / CONFIGS / 'pa_extract.py',
         checkpoint=_last_checkpoint(options.work_dir / 'pa', 'pa_train'),
+        detectors={
+            name: METHODS[name].title
+            for name in options.methods
+            if 'segm' in METHODS[name].metrics
+        },
         num_pictures=options.num_pictures,
     )
     report(demo_table(summary))
@@ -79,20 +93,15 @@ def run_demo(options: DemoOptions, report: Callable[[str], None]) -> dict:
 def demo_stages(options: DemoOptions) -> list[Stage | tuple[Stage, ...]]:
     """List the commands of the demo, each one a user could type.
 
-    Baseline and GGN do not need each other, so they are trained and tested side by
-    side, as the tuples say.
+    Two methods that do not need each other are trained and tested side by side, as the
+    tuples say.
     """
-    work, data = options.work_dir, options.data_root
-    annotations = data / 'annotations'
-    pa_checkpoint = _last_checkpoint(work / 'pa', 'pa_train')
-    masks = work / 'masks' / 'masks.json'
-    merged = work / 'pa_masks_train.json'
-    stages = [
+    stages: list[Stage | tuple[Stage, ...]] = [
         _stage(
             'data',
             'make OpenShapes',
             'tools/dataset_converters/make_openshapes.py',
-            *('--out', data, '--num-train', options.num_train),
+            *('--out', options.data_root, '--num-train', options.num_train),
             *('--num-val', options.num_val, '--size', options.size),
         ),
         _train(
@@ -102,74 +111,116 @@ def demo_stages(options: DemoOptions) -> list[Stage | tuple[Stage, ...]]:
             'pa_train',
             _data_options(options, 'val'),
         ),
+    ]
+    # The demo's own masks in any case: its pictures and its table show them.
+    extracted = {AFFINITY_MASKS}
+    stages += _mask_stages(options, AFFINITY_MASKS)
+    for pair in _pairs(options.methods):
+        for name in pair:
+            masks = METHODS[name].masks
+            if masks and masks not in extracted:
+                extracted.add(masks)
+                stages += _mask_stages(options, masks, METHODS[name].ranker)
+        stages += zip(*(_detector_stages(options, name) for name in pair), strict=True)
+    return stages
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Cut a list of methods into pairs, but where the second needs the first."""
+    pairs: list[tuple[str, ...]] = []
+    for name in names:
+        last = pairs[-1] if pairs else ()
+        if len(last) == 1 and METHODS[name].ranker not in last:
+            pairs[-1] = (*last, name)
+        else:
+            pairs.append((name,))
+    return pairs
+
+
+def _mask_stages(
+    options: DemoOptions, config: str, ranker: str | None = None
+) -> list[Stage]:
+    """Extract masks, merge them, and measure them."""
+    suffix = _suffix(config)
+    masks = options.work_dir / f'masks{suffix}' / 'masks.json'
+    merged = _merged_masks(options, config)
+    truth = options.data_root / 'annotations' / 'instances_train.json'
+    settings = _data_options(options, 'test')
+    if ranker:
+        weights = _last_checkpoint(options.work_dir / ranker, METHODS[ranker].config)
+        settings.append(f'pa_to_masks.oln_ranker.checkpoint={weights}')
+    return [
         _stage(
-            'extract',
-            'extract masks from affinity',
+            f'extract{suffix}',
+            'extract masks from affinity' + (f', ranked by {ranker}' if ranker else ''),
             'tools/extract_pa_masks.py',
-            *(_config('pa_extract'), pa_checkpoint, '--out', masks),
-            *('--workers', 2, '--cfg-options'),
-            *_data_options(options, 'test'),
-            config='pa_extract',
+            *(_config(config), _last_checkpoint(options.work_dir / 'pa', 'pa_train')),
+            *('--out', masks, '--workers', 2, '--cfg-options', *settings),
+            config=config,
             output=masks.parent,
         ),
         _stage(
-            'merge',
+            f'merge{suffix}',
             'merge masks into an annotation file',
             'tools/merge_annotations.py',
-            *('--ref', annotations / 'instances_train.json'),
-            *('--inputs', masks, '--out', merged),
+            *('--ref', truth, '--inputs', masks, '--out', merged),
         ),
         _stage(
-            'pseudo',
+            f'pseudo{suffix}',
             'measure the pseudo masks',
             'tools/analysis_tools/eval_ar.py',
-            *('--gt', annotations / 'instances_train.json', '--dt', merged),
+            *('--gt', truth, '--dt', merged),
             *('--eval-class', UNSEEN, '--seen-class', SEEN, '--iou-type', 'segm'),
-            *('--out', work / 'pseudo.json'),
+            *('--out', options.work_dir / f'pseudo{suffix}.json'),
         ),
     ]
-    detectors = [
-        _detector_stages(options, name, pa_checkpoint, merged) for name in DETECTORS
-    ]
-    return [*stages, *zip(*detectors, strict=True)]
 
 
-def _detector_stages(
-    options: DemoOptions, name: str, pa_checkpoint: Path, merged: Path
-) -> tuple[Stage, Stage]:
-    config, folder = DETECTORS[name], options.work_dir / name
+def _detector_stages(options: DemoOptions, name: str) -> tuple[Stage, Stage]:
+    method, folder = METHODS[name], options.work_dir / name
+    weights = _last_checkpoint(options.work_dir / 'pa', 'pa_train')
     settings = [
-        f'model.backbone.init_cfg.checkpoint={pa_checkpoint}',
+        f'model.backbone.init_cfg.checkpoint={weights}',
         # The next stage tests.
         *('val_dataloader=None', 'val_evaluator=None', 'val_cfg=None'),
     ]
-    if name == 'ggn':
-        settings.append(
-            f'train_dataloader.dataset.additional_ann_file={merged.resolve()}'
-        )
+    if method.masks:
+        merged = _merged_masks(options, method.masks).resolve()
+        settings.append(f'train_dataloader.dataset.additional_ann_file={merged}')
     test = _stage(
         f'test_{name}',
-        f'test {name}',
+        f'test {method.title}',
         'tools/test.py',
-        *(_config(config), _last_checkpoint(folder, config)),
-        *('--eval', 'segm', '--work-dir', folder / 'test'),
+        *(_config(method.config), _last_checkpoint(folder, method.config)),
+        *('--eval', *method.metrics, '--work-dir', folder / 'test'),
         *('--out', folder / 'detections', '--metrics-out', folder / 'metrics.json'),
         '--cfg-options',
         *_data_options(options, 'test'),
         f'test_evaluator.ann_file={options.data_root}/annotations/instances_val.json',
-        config=config,
+        config=method.config,
     )
-    return _train(options, name, f'train {name}', config, settings), test
+    train = _train(options, name, f'train {method.title}', method.config, settings)
+    return train, test
+
+
+def _suffix(masks: str) -> str:
+    return masks.removeprefix(AFFINITY_MASKS)
+
+
+def _merged_masks(options: DemoOptions, masks: str) -> Path:
+    return options.work_dir / f'pa_masks_train{_suffix(masks)}.json'
 
 
 def summarize(options: DemoOptions, seconds: dict[str, float]) -> dict:
     """Collect the metrics of all stages."""
     summary: dict = {'seed': options.seed}
-    for name in DETECTORS:
+    for name in options.methods:
         metrics = read_json(options.work_dir / name / 'metrics.json')
         metrics = {key.rpartition('/')[2]: value for key, value in metrics.items()}
         summary[name] = _split_metrics(metrics)
-    summary['pseudo'] = _split_metrics(read_json(options.work_dir / 'pseudo.json'))
+    used = {METHODS[name].masks for name in options.methods} - {None}
+    for name in sorted(f'pseudo{_suffix(masks)}' for masks in {AFFINITY_MASKS, *used}):
+        summary[name] = _split_metrics(read_json(options.work_dir / f'{name}.json'))
     summary['seconds'] = seconds
     return summary
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +30,18 @@ def draw_demo(
     work_dir: str | os.PathLike,
     config: str | os.PathLike,
     checkpoint: str | os.PathLike,
+    detectors: Mapping[str, str],
     num_pictures: int = 6,
     topk: int = 10,
 ) -> Path:
-    """Draw test images with affinity, partition, masks and both detectors' results.
+    """Draw test images with affinity, partition, masks and the detectors' results.
 
     Args:
         data_root (str | PathLike): OpenShapes.
-        work_dir (str | PathLike): Of the demo; holds ``{baseline,ggn}/detections``.
+        work_dir (str | PathLike): Of the demo; holds ``<detector>/detections``.
         config (str | PathLike): Extraction config.
         checkpoint (str | PathLike): Pairwise affinity network.
+        detectors (Mapping[str, str]): Detectors with masks, name and title.
         num_pictures (int): How many images.
         topk (int): Masks and detections drawn an image.
 
@@ -49,7 +52,7 @@ def draw_demo(
     coco = load_coco(data_root / 'annotations' / 'instances_val.json')
     detections = {
         name: _best_by_image(work_dir / name / 'detections.segm.json', topk)
-        for name in ('baseline', 'ggn')
+        for name in detectors
     }
     inferencer = AffinityInferencer(checkpoint, config)
     folder = work_dir / 'pictures'
@@ -74,8 +77,7 @@ def draw_demo(
                 'affinity',
                 'partition',
                 f'top {topk} masks of affinity',
-                f'baseline, top {topk}',
-                f'GGN, top {topk}',
+                *(f'{title}, top {topk}' for title in detectors.values()),
             ],
         )
         write_image(folder / f'{image_id:06d}.png', panel)

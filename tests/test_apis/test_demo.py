@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from mmdet_ovis.apis.demo import DemoOptions, demo_stages, summarize
+from mmdet_ovis.apis.demo_methods import METHODS
 from mmdet_ovis.apis.demo_tables import demo_table, seeds_table
 from mmdet_ovis.apis.stages import Stage
 
 
-def _flat_stages() -> list[Stage]:
+def _flat_stages(**options) -> list[Stage]:
     flat = []
-    for link in demo_stages(DemoOptions()):
+    for link in demo_stages(DemoOptions(**options)):
         flat += link if isinstance(link, tuple) else [link]
     return flat
 
@@ -43,6 +44,57 @@ def test_every_stage_is_a_command_of_this_repository():
     for stage in stages:
         assert isinstance(stage, Stage)
         assert Path(stage.command[1]).is_file()
+
+
+def test_methods_come_in_pairs_with_the_masks_that_they_need():
+    chain = demo_stages(DemoOptions(methods=tuple(METHODS)))
+    names = [
+        tuple(stage.name for stage in link) if isinstance(link, tuple) else link.name
+        for link in chain
+    ]
+    assert names[5:] == [
+        ('baseline', 'ggn'),
+        ('test_baseline', 'test_ggn'),
+        ('oln_box', 'oln_mask'),
+        ('test_oln_box', 'test_oln_mask'),
+        'extract_oln-ranker',
+        'merge_oln-ranker',
+        'pseudo_oln-ranker',
+        ('ggn_oln', 'ggn_oln-ranker'),
+        ('test_ggn_oln', 'test_ggn_oln-ranker'),
+    ]
+    by_name = {s.name: s for s in _flat_stages(methods=tuple(METHODS))}
+    weights = 'pa_to_masks.oln_ranker.checkpoint=work_dirs/demo/oln_box/epoch_9.pth'
+    assert weights in by_name['extract_oln-ranker'].command
+    for name, file in (('ggn_oln', ''), ('ggn_oln-ranker', '_oln-ranker')):
+        masks = Path(f'work_dirs/demo/pa_masks_train{file}.json').resolve()
+        option = f'train_dataloader.dataset.additional_ann_file={masks}'
+        assert option in by_name[name].command
+
+
+def test_a_method_is_not_trained_beside_the_one_it_needs():
+    chain = demo_stages(DemoOptions(methods=('oln_box', 'ggn_oln-ranker')))
+    trained = [link[0].name for link in chain if isinstance(link, tuple)]
+    assert trained == [
+        'oln_box',
+        'test_oln_box',
+        'ggn_oln-ranker',
+        'test_ggn_oln-ranker',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('methods', 'message'),
+    [
+        ((), 'at least one method'),
+        (('ggm',), "unknown method 'ggm'; use baseline, ggn"),
+        (('ggn', 'ggn'), 'named twice'),
+        (('ggn_oln-ranker', 'oln_box'), "'oln_box' before 'ggn_oln-ranker'"),
+    ],
+)
+def test_methods_that_cannot_be_compared(methods, message):
+    with pytest.raises(ValueError, match=message):
+        DemoOptions(methods=methods)
 
 
 def test_a_stage_depends_on_the_text_of_its_config():
@@ -100,6 +152,28 @@ def test_seeds_stand_in_order_with_the_median_of_the_gain():
     assert lines[-2] == (
         'GGN - baseline, AR@100, unseen: +5.5, -1.0, +6.0 (seeds: 0, 1, 2; median +5.5)'
     )
+
+
+def test_a_method_without_masks_has_boxes_only():
+    run = _run(0, baseline=0.2, ggn=0.3)
+    run['oln_box'] = {split: {'bbox_AR@100': 0.25} for split in ('unseen', 'seen')}
+    text = seeds_table([run], keys=('segm_AR@100', 'bbox_AR@100'))
+    head, _, *rows = text.splitlines()
+    cells = {}
+    for row in filter(lambda line: line.startswith('|'), rows):
+        title, objects, masks, boxes = (cell.strip() for cell in row.split('|')[1:-1])
+        cells[title, objects] = masks, boxes
+    assert 'boxes, AR@100' in head
+    assert cells['OLN-Box (test)', 'unseen'] == ('-', '25.0')
+    assert cells['GGN (test)', 'unseen'] == ('30.0', '-')
+    assert 'OLN-Box - baseline' not in text
+
+
+def test_runs_of_other_methods_are_not_compared():
+    other = _run(1)
+    other['oln_mask'] = other['ggn']
+    with pytest.raises(ValueError, match='the run of seed 1 compares'):
+        seeds_table([_run(0), other])
 
 
 @pytest.mark.parametrize('seeds', [[], [1, 1]])

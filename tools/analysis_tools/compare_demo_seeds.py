@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmdet_ovis.apis.demo_tables import seeds_table
+from mmdet_ovis.apis.demo_tables import TABLE_KEYS, seeds_table
 from mmdet_ovis.utils.cli import run_tool
 from mmdet_ovis.utils.io import read_json
 
@@ -22,12 +22,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'summaries', nargs='+', metavar='FILE', help='summary.json of each run'
     )
+    parser.add_argument(
+        '--keys',
+        nargs='+',
+        default=TABLE_KEYS,
+        help='metrics that are shown, such as segm_AR@100 bbox_AR@100 '
+        '(default: %(default)s)',
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Print the table."""
-    print(seeds_table([read_json(path) for path in parse_args().summaries]))
+    args = parse_args()
+    print(seeds_table([read_json(path) for path in args.summaries], args.keys))
 
 
 if __name__ == '__main__':

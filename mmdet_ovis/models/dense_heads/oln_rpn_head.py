@@ -15,7 +15,11 @@ from mmdet.utils import ConfigType, InstanceList, OptInstanceList
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from ..layers.localization_quality import centerness, get_localization_quality
+from ..layers.localization_quality import (
+    box_iou,
+    centerness,
+    get_localization_quality,
+)
 
 
 @MODELS.register_module()
@@ -203,6 +207,35 @@ class OlnRPNHead(RPNHead):
             valid = centerness(sides) > 0
         bbox_weights[rows[~valid]] = 0.0
         return results
+
+    def score_boxes(self, x: tuple[Tensor, ...], boxes: Tensor) -> Tensor:
+        """Look up the quality at the anchor that overlaps each given box most.
+
+        Args:
+            x (tuple[Tensor]): Feature maps of one image, (1, C, H, W) each.
+            boxes (Tensor): (n, 4) xyxy in pixels of the network input.
+
+        Returns:
+            Tensor: (n,) in [0, 1].
+        """
+        logits = boxes.new_zeros(len(boxes))
+        best = boxes.new_full((len(boxes),), -1.0)
+        centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+        generator = self.prior_generator
+        for level, stride, bases in zip(
+            self(x)[2], generator.strides, generator.base_anchors, strict=True
+        ):
+            # Of equal anchors on a grid none overlaps a box more than the nearest one.
+            base = bases[0].to(boxes)
+            steps = boxes.new_tensor(stride)
+            last = boxes.new_tensor(level.shape[:-3:-1]) - 1  # column, row
+            cells = (centers - (base[:2] + base[2:]) / 2) / steps
+            cells = cells.round().clamp(min=0).minimum(last)
+            ious = box_iou(base + (cells * steps).repeat(1, 2), boxes)
+            columns, rows = cells.long().T
+            logits = torch.where(ious > best, level[0, 0, rows, columns], logits)
+            best = ious.maximum(best)
+        return logits.sigmoid()
 
     def _predict_by_feat_single(
         self,

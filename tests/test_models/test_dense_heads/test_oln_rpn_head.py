@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox_overlaps
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import nn
@@ -176,6 +178,27 @@ def test_gradients_are_finite_and_leave_the_classifier_alone(build):
         assert torch.isfinite(parameter.grad).all(), name
         moved = parameter.grad.abs().sum() > 0
         assert moved == (not name.startswith('rpn_cls')), name
+
+
+def test_a_given_box_takes_the_quality_of_the_anchor_that_fits_best(build):
+    head = build()
+    feats = features(256)
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 250, (200, 2, 2))
+    boxes = np.hstack([corners.min(axis=1), corners.max(axis=1) + 2])
+    boxes = torch.from_numpy(boxes).float()
+    with torch.no_grad():
+        values = head.score_boxes(feats, boxes)
+        logits = torch.cat([level.flatten() for level in head(feats)[2]])
+    anchors = head.prior_generator.grid_priors(
+        [f.shape[-2:] for f in feats], device='cpu'
+    )
+    ious = bbox_overlaps(boxes, torch.cat(anchors))
+    best = ious.max(dim=1, keepdim=True).values
+    # Anchors that hold the box, or lie in it, are equally good: one of them is taken.
+    for value, candidates in zip(values, ious >= best - 1e-5, strict=True):
+        assert (logits[candidates].sigmoid() - value).abs().min() < 1e-6
+    assert head.score_boxes(feats, boxes[:0]).shape == (0,)
 
 
 def test_mistakes_in_the_config_are_named(build):
