@@ -28,7 +28,11 @@ SCRIPTS = (
     'requirements/python.sh',
     *(str(p.relative_to(ROOT)) for p in sorted((ROOT / 'tools').glob('*.sh'))),
 )
-DISTRIBUTION_OF = {'cv2': 'opencv-python-headless', 'skimage': 'scikit-image'}
+DISTRIBUTION_OF = {
+    'cv2': 'opencv-python-headless',
+    'PIL': 'pillow',
+    'skimage': 'scikit-image',
+}
 OPENMMLAB = {'mmcv', 'mmdet', 'mmengine'}
 UNWANTED = {'opencv-python', 'imagecorruptions-imaug'}
 

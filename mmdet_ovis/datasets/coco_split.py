@@ -9,7 +9,8 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 
 from ..structures.class_splits import resolve_split
-from ..utils.coco import load_coco
+from ..utils.coco import index_coco
+from ..utils.io import read_json
 
 
 @DATASETS.register_module()
@@ -22,10 +23,10 @@ class CocoSplitDataset(CocoDataset):
     ``train_class`` are dropped.
 
     Args:
-        train_class (str | Sequence[str]): Classes that are labelled: a named split
-            (see :func:`~mmdet_ovis.structures.class_splits.resolve_split`) or class
-            names. Defaults to ``'all'``.
-        eval_class (str | Sequence[str]): Classes on which the metric judges. The
+        train_class (str | Sequence[str | int]): Classes that are labelled: a named
+            split (see :func:`~mmdet_ovis.structures.class_splits.resolve_split`), or
+            class names and category ids. Defaults to ``'all'``.
+        eval_class (str | Sequence[str | int]): Classes on which the metric judges. The
             dataset only checks that they exist. Defaults to ``'all'``.
         is_class_agnostic (bool): Give every instance label 0 and call it
             ``'object'``. The classes are then those of the annotation file, whatever
@@ -43,8 +44,8 @@ class CocoSplitDataset(CocoDataset):
     def __init__(
         self,
         *args,
-        train_class: str | Sequence[str] = 'all',
-        eval_class: str | Sequence[str] = 'all',
+        train_class: str | Sequence[str | int] = 'all',
+        eval_class: str | Sequence[str | int] = 'all',
         is_class_agnostic: bool = False,
         keep_unseen: bool = False,
         **kwargs,
@@ -57,13 +58,18 @@ class CocoSplitDataset(CocoDataset):
 
     def COCOAPI(self, ann_file: str) -> COCO:  # noqa: N802 (mmdet's name)
         """Read the annotation file and resolve the splits against its categories."""
-        coco = load_coco(ann_file)
+        content = read_json(ann_file)
+        if isinstance(content, dict):
+            # COCO's lists of images without labels (image_info_*.json) lack the key.
+            content.setdefault('annotations', [])
+        coco = index_coco(content, ann_file)
         ids = {
             category['name']: category['id'] for category in coco.dataset['categories']
         }
         if self.is_class_agnostic:
             self._metainfo['classes'] = tuple(ids)
-        known = tuple(name for name in self._metainfo['classes'] if name in ids)
+        names = (name for name in self._metainfo['classes'] if name in ids)
+        known = {ids[name]: name for name in names}
         if not known:
             raise ValueError(
                 f'{ann_file} has none of the classes of the dataset '

@@ -8,10 +8,11 @@ import numpy as np
 from terminaltables import AsciiTable
 
 from ..structures.class_splits import resolve_split
-from .coco_objects import Detections, GroundTruth
+from .coco_objects import Detections, GroundTruth, Objects
 from .coco_shapes import shape_areas, shape_ious
 from .functional.open_world_recall import (
     MAX_DETS,
+    ImageOutcome,
     check_protocol,
     evaluate_image,
 )
@@ -23,16 +24,16 @@ SPLIT_PREFIXES = {'unseen': '', 'seen': 'seen_', 'all': 'all_'}
 
 def split_category_ids(
     ground_truth: GroundTruth,
-    eval_class: str | Sequence[str],
-    seen_class: str | Sequence[str] | None = None,
+    eval_class: str | Sequence[str | int],
+    seen_class: str | Sequence[str | int] | None = None,
 ) -> dict[str, set[int]]:
     """Say which categories of a file count in each split.
 
     Args:
         ground_truth (GroundTruth): Annotations with the categories.
-        eval_class (str | Sequence[str]): Split to score, see
+        eval_class (str | Sequence[str | int]): Split to score, see
             `mmdet_ovis.structures.class_splits.resolve_split`.
-        seen_class (str | Sequence[str], optional): Split of the ``seen_`` keys.
+        seen_class (str | Sequence[str | int], optional): Split of the ``seen_`` keys.
             Default: all classes that are not in ``eval_class``, possibly none.
 
     Returns:
@@ -41,17 +42,18 @@ def split_category_ids(
     Raises:
         ValueError: If a split is unknown or holds a class that the file lacks.
     """
-    names = tuple(ground_truth.categories.values())
+    categories = ground_truth.categories
+    names = set(categories.values())
     try:
-        unseen = set(resolve_split(eval_class, names))
-        seen = set(names) - unseen
+        unseen = set(resolve_split(eval_class, categories))
+        seen = names - unseen
         if seen_class is not None:
-            seen = set(resolve_split(seen_class, names))
+            seen = set(resolve_split(seen_class, categories))
     except ValueError as error:
         raise ValueError(f'{ground_truth.where}: {error}') from None
-    chosen = {'unseen': unseen, 'seen': seen, 'all': set(names)}
+    chosen = {'unseen': unseen, 'seen': seen, 'all': names}
     return {
-        split: {i for i, name in ground_truth.categories.items() if name in members}
+        split: {i for i, name in categories.items() if name in members}
         for split, members in chosen.items()
     }
 
@@ -86,28 +88,69 @@ def evaluate_open_world(
     budgets = check_protocol(protocol, max_dets)
     metrics = {}
     for iou_type in iou_types:
-        outcomes = []
-        for image_id in ground_truth.image_ids:
-            objects = ground_truth.objects(image_id, iou_type)
-            best = detections(image_id, iou_type).best(budgets[-1])
-            counts = [
-                np.isin(objects.category_ids, list(ids)) for ids in splits.values()
-            ]
-            outcomes.append(
-                evaluate_image(
-                    shape_ious(best.shapes, objects.shapes, objects.crowd),
-                    best.scores,
-                    shape_areas(best.shapes),
-                    objects.areas,
-                    objects.crowd,
-                    np.array(counts),
-                    protocol,
-                    budgets,
-                )
+        outcomes = [
+            evaluate_detections(
+                ground_truth.objects(image_id, iou_type),
+                detections(image_id, iou_type),
+                splits,
+                protocol,
+                budgets,
             )
-        prefixes = [f'{SPLIT_PREFIXES[split]}{iou_type}_' for split in splits]
-        metrics.update(summarize(accumulate(outcomes), prefixes, budgets))
+            for image_id in ground_truth.image_ids
+        ]
+        metrics.update(summarize_outcomes(outcomes, splits, iou_type, budgets))
     return metrics
+
+
+def evaluate_detections(
+    objects: Objects,
+    detections: Detections,
+    splits: dict[str, set[int]],
+    protocol: str = 'xclass',
+    max_dets: Sequence[int] = MAX_DETS,
+) -> ImageOutcome:
+    """Evaluate the detections of one image.
+
+    Args:
+        objects (Objects): All objects of the image.
+        detections (Detections): Shapes of the same kind, in any order.
+        splits (dict[str, set[int]]): Category ids of S splits.
+        protocol (str): See `functional.open_world_recall.evaluate_image`.
+        max_dets (Sequence[int]): Budgets k, ascending, with 100 among them.
+
+    Returns:
+        ImageOutcome: Some kilobytes, whatever the number of detections.
+    """
+    best = detections.best(max_dets[-1])
+    counts = [np.isin(objects.category_ids, list(ids)) for ids in splits.values()]
+    return evaluate_image(
+        shape_ious(best.shapes, objects.shapes, objects.crowd),
+        best.scores,
+        shape_areas(best.shapes),
+        objects.areas,
+        objects.crowd,
+        np.array(counts),
+        protocol,
+        max_dets,
+    )
+
+
+def summarize_outcomes(
+    outcomes: Sequence[ImageOutcome],
+    splits: dict[str, set[int]],
+    iou_type: str,
+    max_dets: Sequence[int],
+) -> dict[str, float]:
+    """Name the numbers of a dataset, see `evaluate_open_world`.
+
+    Args:
+        outcomes (Sequence[ImageOutcome]): One an image, by ascending image id.
+        splits (dict[str, set[int]]): Those of the outcomes.
+        iou_type (str): That of the outcomes.
+        max_dets (Sequence[int]): Those of the outcomes.
+    """
+    prefixes = [f'{SPLIT_PREFIXES[split]}{iou_type}_' for split in splits]
+    return summarize(accumulate(outcomes), prefixes, max_dets)
 
 
 def format_table(metrics: dict[str, float], iou_types: Sequence[str]) -> str:

@@ -109,6 +109,15 @@ def test_images_without_seen_objects_are_dropped_and_crowds_count(ann_file):
     assert _ids(_dataset(ann_file, train_class='nonperson')) == [1, 2]
 
 
+def test_classes_may_be_given_by_category_id(ann_file):
+    ids = {c['name']: c['id'] for c in json.loads(ann_file.read_text())['categories']}
+    dataset = _dataset(ann_file, train_class=[ids['person']], eval_class=[ids['kite']])
+    assert _ids(dataset) == [1, 4]
+    assert dataset.eval_cat_ids == [ids['kite']]
+    with pytest.raises(ValueError, match='no category id 77'):
+        _dataset(ann_file, train_class=[77])
+
+
 def test_nothing_is_dropped_in_test_mode(ann_file):
     dataset = _dataset(ann_file, train_class='person', test_mode=True)
     assert _ids(dataset) == [1, 2, 3, 4]
@@ -130,6 +139,20 @@ def test_unseen_objects_can_be_kept_with_a_mark(ann_file):
         False,
     ]
     assert [i['is_seen'] for i in dataset.get_data_info(1)['instances']] == [False]
+
+
+@pytest.mark.parametrize('empty', [True, False])
+def test_lists_of_images_without_annotations(ann_file, empty):
+    content = json.loads(ann_file.read_text())
+    content['annotations'] = []
+    if not empty:
+        del content['annotations']
+    ann_file.write_text(json.dumps(content))
+    dataset = _dataset(ann_file, test_mode=True)
+    assert _ids(dataset) == [1, 2, 3, 4]
+    assert dataset.get_data_info(0)['instances'] == []
+    with pytest.raises(ValueError, match='none of its 4 images is left'):
+        _dataset(ann_file)
 
 
 def test_labels_stay_when_classes_count(ann_file):
