@@ -14,9 +14,10 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 
-from pa_lib import GroupingConfig, GroupingResult, group
+from pa_lib import GroupingConfig, GroupingResult, propose
 
 from ..utils.checkpoint import load_model_checkpoint
+from .oln_ranker import OlnRanker, split_grouping
 from .running import load_config
 
 
@@ -38,8 +39,9 @@ class AffinityInferencer:
 
     Args:
         config (str | PathLike | Config, optional): A config with ``model`` and
-            ``pa_to_masks``. Defaults to the only config beside the checkpoint, which
-            training puts there; without ``pa_to_masks`` the defaults of
+            ``pa_to_masks`` (with ``oln_ranker``, if OLN is to rank the masks).
+            Defaults to the only config beside the checkpoint, which training puts
+            there; without ``pa_to_masks`` the defaults of
             :class:`pa_lib.GroupingConfig` apply.
         checkpoint (str | PathLike): Weights of a ``PairwiseAffinityPredictor``.
         device (str, optional): Defaults to the best one available.
@@ -60,8 +62,12 @@ class AffinityInferencer:
         if not isinstance(config, Config):
             config = load_config(config or find_config(checkpoint))
         init_default_scope(config.get('default_scope', 'mmdet'))
-        self.grouping_config = GroupingConfig.from_dict(config.get('pa_to_masks') or {})
+        grouping, ranker = split_grouping(config)
+        self.grouping_config = GroupingConfig.from_dict(grouping or {})
         self.device = torch.device(device or get_device())
+        self.ranker = ranker and OlnRanker.from_dict(
+            ranker, device=str(self.device), trust_checkpoint=trust_checkpoint
+        )
         config.model.backbone.init_cfg = None
         self.model = MODELS.build(config.model)
         load_model_checkpoint(self.model, checkpoint, trust=trust_checkpoint)
@@ -74,7 +80,13 @@ class AffinityInferencer:
             image (ndarray): (H, W, 3) uint8, RGB.
         """
         affinity = self.predict(image)
-        return AffinityPrediction(affinity, group(affinity, self.grouping_config))
+        candidates = propose(affinity, self.grouping_config)
+        scores = None
+        if self.ranker is not None:
+            scores = self.ranker.rank(
+                _to_bgr(image), candidates.boxes, candidates.scores
+            )
+        return AffinityPrediction(affinity, candidates.select(scores))
 
     @torch.inference_mode()
     def predict(self, image: np.ndarray) -> np.ndarray:
@@ -87,17 +99,19 @@ class AffinityInferencer:
             ndarray: (C, H, W) float32 in [0, 1].
         """
         shape = image.shape[:2]
-        bgr = torch.from_numpy(
-            np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))
-        )
         sample = DetDataSample(
             metainfo=dict(img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0))
         )
         data = self.model.data_preprocessor(
-            dict(inputs=[bgr], data_samples=[sample]), False
+            dict(inputs=[_to_bgr(image)], data_samples=[sample]), False
         )
         (result,) = self.model.predict(data['inputs'], data['data_samples'])
         return result.pred_affinity.data.float().cpu().numpy()
+
+
+def _to_bgr(image: np.ndarray) -> torch.Tensor:
+    """Turn an RGB image (H, W, 3) into what pipelines load, (3, H, W) BGR."""
+    return torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
 
 
 def find_config(checkpoint: str | os.PathLike) -> Path:

@@ -14,17 +14,18 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import BaseDataset, pseudo_collate
-from pycocotools import mask as mask_api
 
+from ..structures.instance_masks import seen_rles
 from ..structures.pseudo_annotation import RLE
 from ..utils.checkpoint import load_model_checkpoint
+from .extraction_images import (
+    BrokenImageError,
+    check_not_truncated,
+    explain_orientation,
+)
 
 _LOADING_FAILED = 'failed to load image'
 """How mmcv's assertion begins when OpenCV cannot decode a file."""
-
-
-class BrokenImageError(Exception):
-    """An image that cannot be processed; the job goes on without it."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,15 @@ class ImageReader:
             Sample: The image and its seen instances.
 
         Raises:
-            BrokenImageError: If the file is missing, cannot be decoded, or is not of
-                the size that the annotation file gives.
+            BrokenImageError: If the file is missing, cannot be decoded, breaks off,
+                or is not of the size that the annotation file gives.
         """
         info = self.dataset.get_data_info(position)
         path, size = info['img_path'], (info['height'], info['width'])
         # Before the pipeline, which may change what it is given.
         gt_rles = seen_rles(info['instances'], size) if self.use_gt_masks else []
         try:
+            check_not_truncated(path)
             data = self.dataset.pipeline(info)
         except (OSError, cv2.error) as error:
             raise BrokenImageError(f'{path}: {_reason(error)}') from error
@@ -96,37 +98,9 @@ class ImageReader:
             raise BrokenImageError(
                 f'{path}: the file is {ori_shape[0]}x{ori_shape[1]}, the annotation '
                 f'file says {size[0]}x{size[1]} (height x width)'
+                f'{explain_orientation(path, ori_shape, size)}'
             )
         return Sample(self.image_ids[position], ori_shape, data, gt_rles)
-
-
-def seen_rles(instances: Sequence[dict], size: tuple[int, int]) -> list[RLE]:
-    """Encode the instances that a pseudo mask is compared with.
-
-    Args:
-        instances (Sequence[dict]): As mmdet's datasets hold them.
-        size (tuple[int, int]): Height and width of the image.
-
-    Returns:
-        list[RLE]: Those with a mask, without crowds and unseen classes.
-    """
-    rles = []
-    for instance in instances:
-        if instance['ignore_flag'] or not instance.get('is_seen', True):
-            continue
-        mask = instance.get('mask')
-        if isinstance(mask, list):
-            mask = [part for part in mask if len(part) >= 6 and len(part) % 2 == 0]
-        if not mask:
-            continue
-        rle = mask_api.frPyObjects(mask, *size) if _is_drawn(mask) else mask
-        rles.append(mask_api.merge(rle) if isinstance(rle, list) else rle)
-    return rles
-
-
-def _is_drawn(mask: Any) -> bool:
-    """Tell polygons and uncompressed runs from compressed ones."""
-    return isinstance(mask, list) or isinstance(mask['counts'], list)
 
 
 def annotation_file(cfg: Config) -> Path:
@@ -163,6 +137,8 @@ class AffinityNetwork:
     ) -> None:
         self.model = MODELS.build(model_cfg(cfg))
         load_model_checkpoint(self.model, checkpoint, trust=trust_checkpoint)
+        if device.startswith('cuda:'):
+            torch.cuda.set_device(device)  # else all processes occupy the first one too
         self.model.to(device).eval()
 
     def predict(self, sample: Sample) -> np.ndarray:

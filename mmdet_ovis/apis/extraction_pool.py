@@ -11,6 +11,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from types import TracebackType
+from typing import Any
 
 import cv2
 import torch
@@ -23,16 +24,6 @@ _AHEAD = 2
 
 _source: PseudoLabelSource
 """Of a worker process."""
-
-
-def default_workers() -> int:
-    """Return the number of workers for this machine: one core stays for the network."""
-    cores = (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, 'sched_getaffinity')
-        else os.cpu_count() or 1
-    )
-    return max(1, min(8, cores - 1))
 
 
 class SourcePool:
@@ -86,28 +77,42 @@ class SourcePool:
             else:
                 os.environ[variable] = value
 
-    def submit(self, evidence: Evidence) -> Future[SourceOutput]:
+    def submit(self, evidence: Evidence, image: torch.Tensor) -> Any:
         """Start the work on one image.
+
+        Args:
+            evidence (Evidence): What the source needs.
+            image (torch.Tensor): (3, h, w) uint8, BGR, as the network saw it.
+
+        Returns:
+            Any: To be handed to :meth:`result`.
 
         Raises:
             ChildProcessError: If a worker died.
         """
-        if self._executor is None:
-            future: Future[SourceOutput] = Future()
-            future.set_result(self.source.annotate(evidence))
-            return future
-        try:
-            return self._executor.submit(_annotate, evidence)
-        except BrokenProcessPool:
-            raise _worker_died() from None
+        return self._start('annotate', evidence)
 
-    @staticmethod
-    def result(future: Future[SourceOutput]) -> SourceOutput:
+    def result(self, started: Any) -> SourceOutput:
         """Wait for the result of :meth:`submit`.
 
         Raises:
             ChildProcessError: If a worker died.
         """
+        return self._wait(started)
+
+    def _start(self, step: str, evidence: Evidence) -> Future:
+        """Run a method of the source in a worker."""
+        if self._executor is None:
+            future: Future = Future()
+            future.set_result(getattr(self.source, step)(evidence))
+            return future
+        try:
+            return self._executor.submit(_run, step, evidence)
+        except BrokenProcessPool:
+            raise _worker_died() from None
+
+    @staticmethod
+    def _wait(future: Future) -> Any:
         try:
             return future.result()
         except BrokenProcessPool:
@@ -147,5 +152,5 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
-def _annotate(evidence: Evidence) -> SourceOutput:
-    return _source.annotate(evidence)
+def _run(step: str, evidence: Evidence) -> Any:
+    return getattr(_source, step)(evidence)

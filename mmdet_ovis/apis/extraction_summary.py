@@ -11,6 +11,7 @@ from terminaltables import AsciiTable
 
 from ..pseudo_labels.chunks import Counts
 from ..pseudo_labels.quarantine import BrokenImage
+from ..pseudo_labels.shards import Shard
 from ..utils.io import atomic_write_json
 
 _SHOWN = 5
@@ -18,12 +19,12 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class ExtractionSummary:
-    """Results of an extraction.
+    """Results of an extraction, or of one of its shards while others go on.
 
     Args:
         out (str): The output file.
-        n_images (int): Images in it.
-        n_resumed (int): How many of them earlier calls had done.
+        n_images (int): Images in it, or of the shard.
+        n_resumed (int): How many of them earlier calls or other shards had done.
         n_masks (int): Masks in it.
         masks_per_image (float): Mean over the images that could be processed.
         empty_share (float): Share of those images without a mask.
@@ -35,6 +36,9 @@ class ExtractionSummary:
             ``grouping`` and ``encoding`` summed over workers, and ``total`` on the
             clock; of this call only, empty if there was nothing left to do.
         images_per_second (float): Of this call, 0 if there was nothing left to do.
+        shard (str): What this call worked on.
+        n_missing (int): Images of other shards that have no result yet; as long as
+            there are any, there is no output.
     """
 
     out: str
@@ -49,6 +53,8 @@ class ExtractionSummary:
     quarantine_file: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
+    shard: str = str(Shard())
+    n_missing: int = 0
 
     @classmethod
     def of(
@@ -58,6 +64,8 @@ class ExtractionSummary:
         n_resumed: int,
         broken: Sequence[BrokenImage] = (),
         seconds: Mapping[str, float] | None = None,
+        shard: str = str(Shard()),
+        n_missing: int = 0,
     ) -> ExtractionSummary:
         """Make a summary of counts and times."""
         seconds = {key: round(value, 3) for key, value in (seconds or {}).items()}
@@ -76,18 +84,27 @@ class ExtractionSummary:
             quarantine_file=f'{out}.quarantine.jsonl' if counts.n_broken else None,
             seconds=seconds,
             images_per_second=_ratio(counts.n_images - n_resumed, total),
+            shard=shard,
+            n_missing=n_missing,
         )
 
-    def save(self) -> Path:
+    @property
+    def is_complete(self) -> bool:
+        """Whether the output is there."""
+        return not self.n_missing
+
+    def save(self, temporary_dir: Path | None = None) -> Path:
         """Write ``<out>.summary.json`` and return its path."""
         path = Path(f'{self.out}.summary.json')
-        atomic_write_json(path, asdict(self), indent=2)
+        atomic_write_json(path, asdict(self), indent=2, temporary_dir=temporary_dir)
         return path
 
     def table(self) -> str:
         """Format the summary for a terminal."""
+        alone = self.n_missing or self.shard == str(Shard())
+        before = 'before' if alone else 'before or by other shards'
         rows = [
-            ['images', f'{self.n_images} ({self.n_resumed} done before)'],
+            ['images', f'{self.n_images} ({self.n_resumed} done {before})'],
             ['masks', f'{self.n_masks} ({self.masks_per_image:.2f} an image)'],
             ['images without a mask', f'{self.empty_share:.1%}'],
             ['mean gt_iou', f'{self.mean_gt_iou:.3f}'],
@@ -98,6 +115,11 @@ class ExtractionSummary:
         table = AsciiTable(rows, Path(self.out).name)
         table.inner_heading_row_border = False
         lines = [table.table]
+        if self.n_missing:
+            lines.append(
+                f'{self.shard} is done; {self.n_missing} images of other shards have '
+                'no result yet'
+            )
         if self.n_quarantined:
             lines.append(f'images that could not be processed: {self.quarantine_file}')
             lines += [

@@ -6,6 +6,7 @@ by their own score and the objectness of a network trained on the same seen clas
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from torch import Tensor
 
 from ..models import OlnRoIHead, OlnRPNHead
@@ -25,6 +26,9 @@ from .running import load_config
 
 CHUNK_SIZE = 1000
 """Boxes that are judged at once."""
+
+RANKER_KEY = 'oln_ranker'
+"""Key in ``pa_to_masks`` that holds the arguments of :class:`OlnRanker`."""
 
 
 class OlnRanker:
@@ -58,15 +62,12 @@ class OlnRanker:
         trust_checkpoint: bool = False,
     ) -> None:
         self.scale = _check_scale(scale)
-        self.checkpoint = checkpoint
-        name = 'the config' if isinstance(config, Config) else config
-        cfg = config if isinstance(config, Config) else load_config(config)
-        self.model_cfg = cfg.model
-        self.model = MODELS.build(cfg.model)
+        self.model = MODELS.build(_model_cfg(config))
         if not _is_oln(self.model):
             raise ValueError(
-                f'{name} builds no OLN ({type(self.model).__name__} without OlnRPNHead '
-                'and OlnRoIHead); oln_ranker needs one such as oln/oln_box.py'
+                f'{_name(config)} builds no OLN ({type(self.model).__name__} without '
+                'OlnRPNHead and OlnRoIHead); oln_ranker needs one such as '
+                'oln/oln_box.py'
             )
         load_model_checkpoint(self.model, checkpoint, trust=trust_checkpoint)
         self.device = torch.device(device)
@@ -79,23 +80,8 @@ class OlnRanker:
         Raises:
             ValueError: If a key is unknown or missing.
         """
-        unknown = sorted(set(parameters) - {'config', 'checkpoint', 'scale'})
-        missing = sorted({'config', 'checkpoint'} - set(parameters))
-        if unknown or missing:
-            raise ValueError(
-                'oln_ranker takes the keys config, checkpoint and scale; unknown: '
-                f'{unknown}, missing: {missing}'
-            )
+        _check_keys(parameters)
         return cls(**parameters, **kwargs)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """All that its scores depend on besides image and candidates."""
-        return {
-            'model': self.model_cfg.to_dict(),
-            'checkpoint_sha256': file_sha256(self.checkpoint),
-            'scale': self.scale,
-        }
 
     @torch.inference_mode()
     def rank(self, image: Tensor, boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -132,11 +118,75 @@ class OlnRanker:
         factor = 1.0
         if self.scale is not None:
             array = np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
-            array, factor = mmcv.imrescale(array, self.scale, return_scale=True)
+            array, factor = mmcv.imrescale(array, tuple(self.scale), return_scale=True)
             image = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
         sample = DetDataSample(metainfo=dict(img_shape=tuple(image.shape[-2:])))
         data = dict(inputs=[image], data_samples=[sample])
         return self.model.data_preprocessor(data, False)['inputs'], factor
+
+
+def split_grouping(
+    cfg: Config,
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Read how a config groups, and who ranks what comes out.
+
+    Args:
+        cfg (Config): With ``pa_to_masks`` at the top level or in ``model.test_cfg``.
+
+    Returns:
+        tuple[dict | None, dict | None]: Arguments of :class:`pa_lib.GroupingConfig` and
+        of :class:`OlnRanker`; None where the config says nothing.
+    """
+    in_model = (cfg.model.get('test_cfg') or {}).get('pa_to_masks')
+    grouping = cfg.get('pa_to_masks', in_model)
+    if grouping is None:
+        return None, None
+    grouping = dict(grouping)
+    ranker = grouping.pop(RANKER_KEY, None)
+    return grouping, None if ranker is None else dict(ranker)
+
+
+def ranker_signature(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect all that the scores of a ranker depend on besides what it judges.
+
+    Args:
+        parameters (Mapping): Arguments of :class:`OlnRanker`.
+
+    Returns:
+        dict[str, Any]: Ready for JSON.
+
+    Raises:
+        FileNotFoundError: If config or checkpoint are missing.
+        ValueError: If a key is unknown or missing.
+    """
+    _check_keys(parameters)
+    model = _model_cfg(parameters['config']).to_dict()
+    return {
+        'model': json.loads(json.dumps(model, default=repr)),
+        'checkpoint_sha256': file_sha256(parameters['checkpoint']),
+        'scale': _check_scale(parameters.get('scale')),
+    }
+
+
+def _check_keys(parameters: Mapping[str, Any]) -> None:
+    unknown = sorted(set(parameters) - {'config', 'checkpoint', 'scale'})
+    missing = sorted({'config', 'checkpoint'} - set(parameters))
+    if unknown or missing:
+        raise ValueError(
+            'oln_ranker takes the keys config, checkpoint and scale; unknown: '
+            f'{unknown}, missing: {missing}'
+        )
+
+
+def _model_cfg(config: Config | str | Path) -> ConfigDict:
+    model = (config if isinstance(config, Config) else load_config(config)).get('model')
+    if model is None:
+        raise ValueError(f'{_name(config)} has no model; oln_ranker needs an OLN')
+    return model
+
+
+def _name(config: Config | str | Path) -> str:
+    return 'the config' if isinstance(config, Config) else str(config)
 
 
 def _is_oln(model: torch.nn.Module) -> bool:
@@ -145,9 +195,9 @@ def _is_oln(model: torch.nn.Module) -> bool:
     )
 
 
-def _check_scale(scale: Sequence[int] | None) -> tuple[int, int] | None:
+def _check_scale(scale: Sequence[int] | None) -> list[int] | None:
     if scale is None:
         return None
     if len(scale) != 2 or min(scale) < 1:
         raise ValueError(f'scale is (long side, short side) in pixels, not {scale}')
-    return tuple(scale)
+    return list(scale)

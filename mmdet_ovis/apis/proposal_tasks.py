@@ -18,6 +18,7 @@ from pa_lib import GroupingConfig
 
 from ..evaluation.coco_objects import GroundTruth
 from ..structures.class_splits import resolve_split
+from ..utils.cli import add_trust_checkpoint
 from ..utils.coco import load_coco
 from ..utils.image import read_image
 from .affinity_inferencer import AffinityInferencer
@@ -78,6 +79,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='take the images that --every and --skip would leave out',
     )
+    add_trust_checkpoint(parser)
 
 
 def add_grouping_arguments(parser: argparse.ArgumentParser) -> None:
@@ -198,7 +200,10 @@ def make_tasks(
     args: argparse.Namespace, truth: list[tuple[str, dict]]
 ) -> Iterator[ProposalTask]:
     """Join the truth, see :func:`read_truth`, with the affinity of each image."""
-    network = AffinityInferencer(args.pa) if args.pa else None
+    network = None
+    if args.pa:
+        trust = args.trust_checkpoint
+        network = AffinityInferencer(args.pa, trust_checkpoint=trust)
     for name, task in truth:
         if network is None:
             source = args.boundary_maps / f'{Path(name).stem}.png'

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 from ..structures.pseudo_annotation import PseudoAnnotation
 from ..utils.io import atomic_write_bytes
+from .quarantine import BrokenImage
 from .signature import canonical_json
+
+_TAIL = 4096
+"""Bytes that hold the footer of a chunk without broken images."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,34 @@ class Counts:
 
 @dataclass(frozen=True)
 class ChunkFooter:
-    """Last line of a chunk file."""
+    """Last line of a chunk file.
+
+    Args:
+        counts (Counts): Of its records.
+        sha256 (str): Of all bytes before the footer.
+        signature (str): Digest of the run.
+        broken (Sequence[BrokenImage]): The images that could not be processed, so
+            that a process can list those of all others without reading their results.
+    """
 
     counts: Counts
-    sha256: str  # of all bytes before the footer
-    signature: str  # digest of the run
+    sha256: str
+    signature: str
+    broken: Sequence[BrokenImage] = ()
+
+    @classmethod
+    def from_line(cls, line: bytes) -> ChunkFooter | None:
+        """Read a footer; None if the line is none."""
+        try:
+            entry = json.loads(line)['footer']
+            return cls(
+                Counts(**entry['counts']),
+                entry['sha256'],
+                entry['signature'],
+                tuple(BrokenImage(**image) for image in entry['broken']),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
 
 
 def write_chunk(
@@ -102,48 +131,74 @@ def write_chunk(
     """
     body = ''.join(f'{record.to_line()}\n' for record in records).encode()
     footer = ChunkFooter(
-        Counts.of(records), hashlib.sha256(body).hexdigest(), signature
+        Counts.of(records),
+        hashlib.sha256(body).hexdigest(),
+        signature,
+        [BrokenImage(r.image_id, r.error) for r in records if r.error is not None],
     )
     tail = f'{canonical_json({"footer": asdict(footer)})}\n'.encode()
     atomic_write_bytes(path, body + tail)
     return footer
 
 
-def read_footer(path: Path, signature: str) -> ChunkFooter | None:
-    """Verify a chunk and read its footer.
+def read_chunk(
+    path: Path, signature: str
+) -> tuple[ChunkFooter, list[ImageRecord]] | None:
+    """Verify a chunk and read it.
 
     Args:
         path (Path): Chunk file.
         signature (str): Digest that the run must have.
 
     Returns:
-        ChunkFooter | None: None if the file is absent, cut off, altered, or of
-        another run.
+        tuple[ChunkFooter, list[ImageRecord]] | None: None if the file is absent, cut
+        off, altered, or of another run.
     """
     try:
-        body, tail = _split(path.read_bytes())
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
-    try:
-        entry = json.loads(tail)['footer']
-        footer = ChunkFooter(
-            Counts(**entry['counts']), entry['sha256'], entry['signature']
-        )
-    except (ValueError, KeyError, TypeError):
+    start = _start_of_last_line(data)
+    footer = ChunkFooter.from_line(data[start:])
+    if footer is None or footer.signature != signature:
         return None
-    whole = footer.sha256 == hashlib.sha256(body).hexdigest()
-    return footer if whole and footer.signature == signature else None
+    if footer.sha256 != hashlib.sha256(data[:start]).hexdigest():
+        return None
+    lines = data[:start].splitlines()
+    return footer, [ImageRecord.from_line(line) for line in lines]
 
 
-def read_records(path: Path) -> list[ImageRecord]:
-    """Read the results of a chunk that :func:`read_footer` found valid."""
-    body, _ = _split(path.read_bytes())
-    return [ImageRecord.from_line(line) for line in body.splitlines()]
+def peek_footer(path: Path, signature: str) -> ChunkFooter | None:
+    """Read the footer of a chunk without its results, which are not verified.
+
+    Args:
+        path (Path): Chunk file.
+        signature (str): Digest that the run must have.
+
+    Returns:
+        ChunkFooter | None: None if the file is absent, cut off, or of another run.
+    """
+    try:
+        with path.open('rb') as file:
+            footer = ChunkFooter.from_line(_last_line(file))
+    except FileNotFoundError:
+        return None
+    return footer if footer is not None and footer.signature == signature else None
 
 
-def _split(data: bytes) -> tuple[bytes, bytes]:
-    """Separate the last line; a file that does not end with a newline has none."""
+def _last_line(file: BinaryIO) -> bytes:
+    size, length = file.seek(0, os.SEEK_END), _TAIL
+    while True:
+        file.seek(max(0, size - length))
+        data = file.read()
+        start = _start_of_last_line(data)
+        if start or length >= size:
+            return data[start:]
+        length *= 16
+
+
+def _start_of_last_line(data: bytes) -> int:
+    """Find the last line; a file that does not end with a newline has none."""
     if not data.endswith(b'\n'):
-        return data, b''
-    start = data.rfind(b'\n', 0, len(data) - 1) + 1
-    return data[:start], data[start:]
+        return len(data)
+    return data.rfind(b'\n', 0, len(data) - 1) + 1

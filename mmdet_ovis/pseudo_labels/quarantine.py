@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,17 +54,17 @@ class Quarantine:
         else:
             self.tolerated = int(max_broken * n_images)
 
-    def add(self, image_id: int, reason: str) -> None:
-        """Take in an image."""
-        self.images.append(BrokenImage(image_id, reason))
+    def replace(self, images: Iterable[BrokenImage]) -> None:
+        """Take in all images that are broken by now, in dataset order."""
+        self.images = list(images)
 
-    def save(self) -> None:
+    def save(self, temporary_dir: Path | None = None) -> None:
         """Write the list, or remove that of an earlier call if it is now empty."""
         if not self.images:
             self.path.unlink(missing_ok=True)
             return
         lines = (f'{canonical_json(asdict(image))}\n' for image in self.images)
-        atomic_write_text(self.path, ''.join(lines))
+        atomic_write_text(self.path, ''.join(lines), temporary_dir)
 
     def check(self) -> None:
         """Insist that the number is tolerable.

@@ -33,7 +33,7 @@ class RunHeader:
     counts: Counts = field(default_factory=Counts)
     n_bytes: int = 0
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, temporary_dir: Path | None = None) -> None:
         """Write the header atomically."""
         entry = {
             'signature': self.signature.digest,
@@ -41,7 +41,7 @@ class RunHeader:
             'counts': asdict(self.counts),
             'n_bytes': self.n_bytes,
         }
-        atomic_write_text(path, f'{canonical_json(entry)}\n')
+        atomic_write_text(path, f'{canonical_json(entry)}\n', temporary_dir)
 
     @classmethod
     def load(cls, path: Path) -> RunHeader:

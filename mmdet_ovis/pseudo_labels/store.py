@@ -1,35 +1,33 @@
-"""Where a long job keeps its results: resumable, verifiable, atomic.
+"""Where a long job keeps its results: resumable, verifiable, atomic, shared.
 
-While a run goes on, ``masks.json.parts/`` holds its signature (``run.json``) and one
-file a chunk of 256 images (:mod:`.chunks`). The chunks depend on the order of the
-dataset only, so any number of processes gives the same bytes. When every image has a
-result, the chunks are streamed into ``masks.json``: a list with one list of
-annotations an image, one image a line, in dataset order. ``masks.json.run.json`` then
-keeps the signature, and ``masks.json.quarantine.jsonl`` lists the images that could
-not be processed.
+While a run goes on, ``masks.json.parts/`` holds its signature (``run.json``), one file
+a chunk of 256 images (:mod:`.chunks`) and the locks of those who are at work
+(:mod:`.run_folder`). The chunks depend on the order of the dataset only, so any number
+of processes gives the same bytes; shard I of N owns the chunks c with c % N == I. When
+every image has a result, whoever finds that out streams the chunks into ``masks.json``:
+a list with one list of annotations an image, one image a line, in dataset order.
+``masks.json.run.json`` then keeps the signature, and ``masks.json.quarantine.jsonl``
+lists the images that could not be processed.
 """
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from mmengine.logging import MMLogger
 
 from ..utils.io import atomic_open
-from .chunks import (
-    ChunkFooter,
-    Counts,
-    ImageRecord,
-    read_footer,
-    read_records,
-    write_chunk,
-)
-from .quarantine import Quarantine
+from .chunk_files import ChunkFiles, WorkList
+from .chunks import ChunkFooter, Counts, ImageRecord
+from .quarantine import BrokenImage, Quarantine
+from .run_folder import RunFolder
 from .run_header import WORK_KEY, RunHeader, header_path
-from .signature import RunSignature, canonical_json
+from .run_state import RunState
+from .shards import Shard
+from .signature import RunSignature
 
 CHUNK_SIZE = 256
 """Images a chunk. Fixed, so that all shards and workers cut the work alike."""
@@ -38,14 +36,17 @@ CHUNK_SIZE = 256
 class PseudoLabelStore:
     """Results of one job over a list of images.
 
+    It is a context manager: leaving it gives the shard back to other processes.
+
     Args:
         out (Path): The output, for example ``work_dirs/pa/masks.json``.
-        image_ids (Sequence[int]): The work list, in dataset order.
+        image_ids (Sequence[int]): The work list of all shards, in dataset order.
         signature (RunSignature): What the results depend on. The work list and the
             chunk size are added to it.
         chunk_size (int): Images a chunk.
         max_broken (float, optional): Share of the images that may be broken, see
             :class:`.quarantine.Quarantine`.
+        shard (Shard): The part of the work that this process does. Defaults to all.
 
     Raises:
         ValueError: If the work list is empty or names an image twice.
@@ -54,12 +55,12 @@ class PseudoLabelStore:
         >>> import tempfile
         >>> folder = tempfile.TemporaryDirectory()
         >>> out = Path(folder.name, 'masks.json')
-        >>> store = PseudoLabelStore(out, [7, 9], RunSignature({'topk': 20}))
-        >>> store.open()
+        >>> with PseudoLabelStore(out, [7, 9], RunSignature({'topk': 20})) as store:
+        ...     print(store.open())
+        ...     for position in store.pending():
+        ...         store.add(position, ImageRecord(store.image_ids[position]))
+        ...     print(store.finalize().n_images)
         False
-        >>> for position in store.pending():
-        ...     store.add(position, ImageRecord(store.image_ids[position]))
-        >>> store.finalize().n_images
         2
         >>> out.read_text().split()
         ['[', '[],', '[]', ']']
@@ -73,36 +74,43 @@ class PseudoLabelStore:
         signature: RunSignature,
         chunk_size: int = CHUNK_SIZE,
         max_broken: float | None = None,
+        shard: Shard | None = None,
     ) -> None:
-        if not image_ids:
-            raise ValueError('there is no image to process')
-        if len(set(image_ids)) != len(image_ids):
-            raise ValueError('the work list names an image twice')
         self.out = Path(out)
-        self.image_ids = list(image_ids)
-        self.chunk_size = chunk_size
-        ids = hashlib.sha256(canonical_json(self.image_ids).encode()).hexdigest()
+        self.shard = shard or Shard()
+        self._work = WorkList(image_ids, chunk_size)
         self.signature = RunSignature(
-            {
-                **signature.ingredients,
-                WORK_KEY: {
-                    'n_images': len(self.image_ids),
-                    'ids_sha256': ids,
-                    'chunk_size': chunk_size,
-                },
-            }
+            {**signature.ingredients, WORK_KEY: self._work.ingredients}
         )
         self.quarantine = Quarantine(
-            self._beside('.quarantine.jsonl'), len(self.image_ids), max_broken
+            self.out.with_name(f'{self.out.name}.quarantine.jsonl'),
+            len(self._work),
+            max_broken,
         )
-        self._complete = Counts()
+        self._folder = RunFolder(self.out)
+        self._state = RunState(self.out, self.signature, self._folder.header_file)
+        self._files = ChunkFiles(self._folder.path, self._work, self.signature.digest)
+        self._overwrite = False
+        self._begun = False
+        self._complete: Counts | None = None
         self._footers: dict[int, ChunkFooter] = {}
         self._buffers: dict[int, dict[int, ImageRecord]] = {}
+
+    def __enter__(self) -> PseudoLabelStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def parts_dir(self) -> Path:
         """Folder of the run while it goes on."""
-        return self._beside('.parts')
+        return self._folder.path
 
     @property
     def header_file(self) -> Path:
@@ -110,56 +118,79 @@ class PseudoLabelStore:
         return header_path(self.out)
 
     @property
+    def image_ids(self) -> list[int]:
+        """The work list of all shards."""
+        return self._work.image_ids
+
+    @property
+    def n_owned(self) -> int:
+        """Images of this shard."""
+        return self._work.n_images_of(self._work.chunks(self.shard))
+
+    @property
+    def own_counts(self) -> Counts:
+        """What is on disk, of this shard."""
+        return _total(self._footers.values())
+
+    @property
+    def own_broken(self) -> list[BrokenImage]:
+        """Images of this shard that could not be processed."""
+        return _broken(self._footers.values())
+
+    @property
     def counts(self) -> Counts:
-        """What is on disk."""
-        return sum((f.counts for f in self._footers.values()), self._complete)
+        """What is on disk, of all shards."""
+        if self._complete is not None:
+            return self._complete
+        return _total(self._all_footers().values())
 
     def open(self, overwrite: bool = False) -> bool:
-        """Find out what is there already.
+        """Find out what is there already, and take the shard.
 
         Args:
-            overwrite (bool): Throw away an earlier run, once this one has results.
-                Its output stays until the new one replaces it.
+            overwrite (bool): Start this shard over, and throw away an earlier run with
+                other settings, once there are results. Its output stays until the new
+                one replaces it.
 
         Returns:
             bool: True if this very run is complete, so that nothing is left to do.
 
         Raises:
             SignatureMismatchError: If a run with other settings stands there.
+            OutputInUseError: If another process is at work on the shard, or in a way
+                that does not go together with this one.
             ValueError: If the output exists and is not of a run.
         """
         if self.out.is_dir():
             raise ValueError(f'{self.out} is a folder, the output is a file')
-        if overwrite:
-            return False
-        if self.header_file.exists() and self.out.exists():
-            return self._open_complete()
-        if (self.parts_dir / 'run.json').exists():
-            self._open_parts()
-        elif self.out.exists():
-            raise ValueError(
-                f'{self.out} exists, but nothing says which run wrote it; choose '
-                'another output or replace it with --overwrite'
-            )
+        self._overwrite = overwrite
+        with self._folder.guard():
+            if not overwrite:
+                self._complete = self._state.find_complete()
+                if self._complete is not None:
+                    self._folder.discard()
+                    return True
+                self._state.check_parts()
+            self._folder.claim(self.shard, self.signature.digest, overwrite)
+        if not overwrite and self._folder.header_file.exists():
+            self._load_footers()
         return False
 
     def pending(self) -> list[int]:
-        """List the positions in the dataset that still need a result, in order.
+        """List the positions of this shard that still need a result, in order.
 
         Images in quarantine are tried again: whoever has repaired them only repeats
         the command.
         """
         positions: list[int] = []
-        for chunk in range(self._n_chunks()):
+        for chunk in self._work.chunks(self.shard):
             footer = self._footers.get(chunk)
-            if footer is None:
-                positions += self._positions(chunk)
-            elif footer.counts.n_broken:
-                positions += [
-                    position
-                    for position, record in self._read(chunk).items()
-                    if record.error is not None
-                ]
+            broken = {image.image_id for image in footer.broken} if footer else ()
+            positions += [
+                position
+                for position in self._work.positions(chunk)
+                if footer is None or self.image_ids[position] in broken
+            ]
         return positions
 
     def add(self, position: int, record: ImageRecord) -> None:
@@ -178,114 +209,126 @@ class PseudoLabelStore:
                 f'position {position} holds image {self.image_ids[position]}, '
                 f'not {record.image_id}'
             )
-        chunk = position // self.chunk_size
+        chunk = self._work.chunk_of(position)
         if chunk not in self._buffers:
             self._buffers[chunk] = self._finished(chunk)
         buffer = self._buffers[chunk]
         buffer[position] = record
-        if len(buffer) == len(self._positions(chunk)):
-            self._write(chunk, self._buffers.pop(chunk))
+        positions = self._work.positions(chunk)
+        if len(buffer) == len(positions):
+            del self._buffers[chunk]
+            self._write(chunk, [buffer[position] for position in positions])
 
-    def finalize(self) -> Counts:
-        """Stream the chunks into the output, in constant memory.
+    @contextmanager
+    def completing(self) -> Iterator[Counts | None]:
+        """Write the output of all shards, in constant memory, if nothing is missing.
 
-        Returns:
-            Counts: Over all images.
+        The run counts as complete when the context ends, so that files which belong to
+        it can be written within.
+
+        Yields:
+            Counts | None: Over all images; None if other shards lack results, which
+            is for them to complete.
 
         Raises:
-            ValueError: If results are missing, or a chunk was altered meanwhile.
+            ValueError: If results of this shard are missing, or a chunk was altered
+                meanwhile.
+            TooManyBrokenError: If too many images are broken, over all shards.
         """
-        missing = len(self.image_ids) - self.counts.n_images
-        if missing:
-            raise ValueError(f'{self.out}: {missing} images have no result yet')
-        with atomic_open(self.out) as file:
-            file.write('[\n')
-            for chunk in range(self._n_chunks()):
-                records = self._verified(chunk)
-                lines = (canonical_json(list(r.annotations)) for r in records)
-                file.write(',\n' * (chunk > 0) + ',\n'.join(lines))
-            file.write('\n]\n')
-        header = RunHeader(self.signature, self.counts, self.out.stat().st_size)
-        header.save(self.header_file)
-        self.quarantine.save()
-        shutil.rmtree(self.parts_dir)
-        return self.counts
+        with self._folder.guard():
+            if self._state.is_complete():
+                self._complete = self._state.find_complete()
+                yield self._complete
+                return
+            present = self._all_footers()
+            missing = [chunk for chunk in self._work.chunks() if chunk not in present]
+            if any(map(self.shard.owns, missing)):
+                n_missing = self._work.n_images_of(missing)
+                raise ValueError(f'{self.out}: {n_missing} images have no result yet')
+            if missing:
+                yield None
+                return
+            header = self._write_output()
+            yield header.counts
+            header.save(self.header_file, self.parts_dir)
+            self._complete = header.counts
 
-    def _beside(self, suffix: str) -> Path:
-        return self.out.with_name(self.out.name + suffix)
+    def finalize(self) -> Counts | None:
+        """Complete the run, see :meth:`completing`."""
+        with self.completing() as counts:
+            return counts
 
-    def _n_chunks(self) -> int:
-        return -(-len(self.image_ids) // self.chunk_size)
+    def close(self) -> None:
+        """Give the shard back, and remove what nobody needs any more."""
+        if not self._folder.is_claimed:
+            return
+        with self._folder.guard():
+            self._folder.release()
+            # Perhaps another process has completed the run and could not remove the
+            # folder, because this one was still at work.
+            if self._state.is_complete():
+                self._folder.discard()
 
-    def _positions(self, chunk: int) -> range:
-        start = chunk * self.chunk_size
-        return range(start, min(start + self.chunk_size, len(self.image_ids)))
-
-    def _chunk_file(self, chunk: int) -> Path:
-        return self.parts_dir / f'chunk-{chunk:06d}.jsonl'
-
-    def _begin(self) -> None:
-        """Claim the folder; not before there is a result, which could be mistaken."""
-        shutil.rmtree(self.parts_dir, ignore_errors=True)
-        RunHeader(self.signature).save(self.parts_dir / 'run.json')
-        self.header_file.unlink(missing_ok=True)
-        self.quarantine.path.unlink(missing_ok=True)
-
-    def _open_complete(self) -> bool:
-        header = RunHeader.load(self.header_file)
-        self.signature.check_same(header.signature, self.out)
-        header.check_output(self.out)
-        self._complete = header.counts
-        # A kill between the last two steps of finalize leaves the folder.
-        shutil.rmtree(self.parts_dir, ignore_errors=True)
-        return True
-
-    def _open_parts(self) -> None:
-        header = RunHeader.load(self.parts_dir / 'run.json')
-        self.signature.check_same(header.signature, self.parts_dir)
-        for chunk in range(self._n_chunks()):
-            path = self._chunk_file(chunk)
-            footer = read_footer(path, self.signature.digest)
+    def _load_footers(self) -> None:
+        """Verify the chunks of this shard that are there already."""
+        for chunk in self._work.chunks(self.shard):
+            footer = self._files.read_footer(chunk)
             if footer is not None:
                 self._footers[chunk] = footer
-            elif path.exists():
+            elif self._files.path(chunk).exists():
                 MMLogger.get_current_instance().warning(
-                    '%s is damaged and will be made again', path
+                    '%s is damaged and will be made again', self._files.path(chunk)
                 )
 
-    def _read(self, chunk: int) -> dict[int, ImageRecord]:
-        records = read_records(self._chunk_file(chunk))
-        return dict(zip(self._positions(chunk), records, strict=True))
+    def _all_footers(self) -> dict[int, ChunkFooter]:
+        """Own chunks as they were verified or written, those of others as they are."""
+        others = [c for c in self._work.chunks() if not self.shard.owns(c)]
+        found = self._files.peek_footers(others) if others else {}
+        return dict(sorted({**found, **self._footers}.items()))
 
     def _finished(self, chunk: int) -> dict[int, ImageRecord]:
         """Return the good results of a chunk that is written again."""
         if chunk not in self._footers:
             return {}
-        records = self._read(chunk)
-        return {pos: record for pos, record in records.items() if record.error is None}
+        _, records = self._files.read(chunk)
+        positions = self._work.positions(chunk)
+        return {
+            position: record
+            for position, record in zip(positions, records, strict=True)
+            if record.error is None
+        }
 
-    def _write(self, chunk: int, buffer: dict[int, ImageRecord]) -> None:
-        if not self._footers:
+    def _write(self, chunk: int, records: Sequence[ImageRecord]) -> None:
+        if not self._begun:
             self._begin()
-        records = [buffer[position] for position in self._positions(chunk)]
-        self._footers[chunk] = write_chunk(
-            self._chunk_file(chunk), records, self.signature.digest
-        )
-        for record in records:
-            if record.error is not None:
-                self.quarantine.add(record.image_id, record.error)
-        if self._footers[chunk].counts.n_broken:
-            self.quarantine.save()
+            self._begun = True
+        before = self._footers.get(chunk)
+        after = self._footers[chunk] = self._files.write(chunk, records)
+        if after.broken or (before is not None and before.broken):
+            with self._folder.guard():
+                self.quarantine.replace(_broken(self._all_footers().values()))
+                self.quarantine.save(self.parts_dir)
             self.quarantine.check()
 
-    def _verified(self, chunk: int) -> list[ImageRecord]:
-        path = self._chunk_file(chunk)
-        ids = [self.image_ids[position] for position in self._positions(chunk)]
-        if read_footer(path, self.signature.digest) is not None:
-            records = read_records(path)
-            if [record.image_id for record in records] == ids:
-                return records
-        raise ValueError(
-            f'{path} was altered while the run went on; repeat the command to make it '
-            'again'
-        )
+    def _begin(self) -> None:
+        """Claim the folder; not before there is a result, which could be mistaken."""
+        own = [self._files.path(chunk) for chunk in self._work.chunks(self.shard)]
+        with self._folder.guard():
+            if self._state.begin(self._overwrite, own):
+                self.quarantine.path.unlink(missing_ok=True)
+
+    def _write_output(self) -> RunHeader:
+        with atomic_open(self.out, temporary_dir=self.parts_dir) as file:
+            footers = list(self._files.stream(file))
+            self.quarantine.replace(_broken(footers))
+            self.quarantine.save(self.parts_dir)
+            self.quarantine.check()
+        return RunHeader(self.signature, _total(footers), self.out.stat().st_size)
+
+
+def _total(footers: Iterable[ChunkFooter]) -> Counts:
+    return sum((footer.counts for footer in footers), Counts())
+
+
+def _broken(footers: Iterable[ChunkFooter]) -> list[BrokenImage]:
+    return [image for footer in footers for image in footer.broken]

@@ -16,7 +16,11 @@ from typing import IO, Any
 
 
 @contextmanager
-def atomic_open(path: str | os.PathLike, mode: str = 'w') -> Iterator[IO]:
+def atomic_open(
+    path: str | os.PathLike,
+    mode: str = 'w',
+    temporary_dir: str | os.PathLike | None = None,
+) -> Iterator[IO]:
     """Open a file for writing that appears under its name only when it is complete.
 
     If the body raises, the destination is left as it was and nothing else remains.
@@ -25,24 +29,24 @@ def atomic_open(path: str | os.PathLike, mode: str = 'w') -> Iterator[IO]:
     Args:
         path (str | PathLike): Destination.
         mode (str): ``'w'`` for UTF-8 text or ``'wb'`` for bytes.
+        temporary_dir (str | PathLike, optional): Existing folder on the same file
+            system for the file while it is written, where a kill may leave it.
+            Defaults to the folder of the destination.
 
     Yields:
         IO: The open temporary file.
 
     Raises:
-        OSError: If the folder cannot be written; the message names the destination.
+        OSError: If the folder cannot be written or the disk is full; the message
+            names the destination.
     """
     path = Path(path)
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f'.{path.name}.', suffix='.part'
+            dir=temporary_dir or path.parent, prefix=f'.{path.name}.', suffix='.part'
         )
-    except OSError as error:
-        raise type(error)(
-            error.errno, f'cannot write {path}: {error.strerror}'
-        ) from None
-    try:
         encoding = None if 'b' in mode else 'utf-8'
         with os.fdopen(handle, mode, encoding=encoding) as file:
             yield file
@@ -53,10 +57,24 @@ def atomic_open(path: str | os.PathLike, mode: str = 'w') -> Iterator[IO]:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # noqa: PTH101
         os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and _is_of_writing(error, temporary):
+            message = f'cannot write {path}: {error.strerror}'
+            raise OSError(error.errno, message) from None
         raise
     _sync_folder(path.parent)
+
+
+def _is_of_writing(error: OSError, temporary: str | None) -> bool:
+    """Tell errors of the writing itself from those of a body with files of its own.
+
+    Where ``write`` or ``fsync`` fail (no space left, quota), the error names no file.
+    """
+    if error.errno is None:
+        return False
+    return temporary is None or error.filename in (None, temporary)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -73,9 +91,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def atomic_write_text(path: str | os.PathLike, text: str) -> None:
-    """Write UTF-8 text atomically."""
-    with atomic_open(path) as file:
+def atomic_write_text(
+    path: str | os.PathLike,
+    text: str,
+    temporary_dir: str | os.PathLike | None = None,
+) -> None:
+    """Write UTF-8 text atomically; see :func:`atomic_open`."""
+    with atomic_open(path, temporary_dir=temporary_dir) as file:
         file.write(text)
 
 
@@ -86,14 +108,17 @@ def atomic_write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 
 def atomic_write_json(
-    path: str | os.PathLike, obj: Any, indent: int | None = None
+    path: str | os.PathLike,
+    obj: Any,
+    indent: int | None = None,
+    temporary_dir: str | os.PathLike | None = None,
 ) -> None:
-    """Write JSON atomically.
+    """Write JSON atomically; see :func:`atomic_open`.
 
     Raises:
         ValueError: If ``obj`` holds NaN or infinity, which JSON does not know.
     """
-    with atomic_open(path) as file:
+    with atomic_open(path, temporary_dir=temporary_dir) as file:
         json.dump(obj, file, indent=indent, allow_nan=False)
 
 

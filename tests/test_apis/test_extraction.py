@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import runpy
 import signal
 import sys
 
@@ -14,171 +13,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmdet.registry import MODELS, TASK_UTILS
-from mmengine.config import Config
+from extraction_case import CHUNK_SIZE, N_IMAGES, SIZES, IntensityAffinity
 from mmengine.logging import MMLogger
-from mmengine.model import BaseModel
-from mmengine.structures import PixelData
 
-from mmdet_ovis.apis.extraction import ExtractionInterrupted, extract_pseudo_labels
+from mmdet_ovis.apis.extraction import ExtractionInterrupted
 from mmdet_ovis.pseudo_labels import SignatureMismatchError, TooManyBrokenError
-from mmdet_ovis.pseudo_labels.sources import AffinitySource
 from mmdet_ovis.structures.pseudo_annotation import check_pseudo_annotation
 from mmdet_ovis.utils import progress
-
-N_IMAGES = 7
-CHUNK_SIZE = 3
-SIZES = [(64, 64), (64, 80), (72, 64)]  # height, width
-
-
-@MODELS.register_module()
-class IntensityAffinity(BaseModel):
-    """Predict ``scale`` times the intensity; ``before`` sees every sample first."""
-
-    before = staticmethod(lambda sample: None)
-
-    def __init__(self, channels: int = 1, test_cfg=None, **kwargs):
-        super().__init__(**kwargs)
-        assert not (test_cfg or {}).get('pa_to_masks')
-        self.scale = torch.nn.Parameter(torch.ones(channels))
-
-    def forward(self, inputs, data_samples=None, mode='tensor'):
-        for image, sample in zip(inputs, data_samples, strict=True):
-            type(self).before(sample)
-            affinity = image[:1].float() / 255 * self.scale[0]
-            sample.pred_affinity = PixelData(data=affinity)
-        return data_samples
-
-
-@TASK_UTILS.register_module()
-class DyingSource(AffinitySource):
-    """What a worker is that the system kills for lack of memory."""
-
-    def annotate(self, evidence):
-        os._exit(1)
-
-
-@pytest.fixture
-def before(monkeypatch):
-    """Set what happens before each prediction."""
-
-    def set_hook(hook):
-        monkeypatch.setattr(IntensityAffinity, 'before', staticmethod(hook))
-
-    return set_hook
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    """Images with a bright seen square and a bright unseen bar, dark outlines."""
-    folder = tmp_path / 'data'
-    folder.mkdir()
-    images, annotations = [], []
-    for i in range(N_IMAGES):
-        height, width = SIZES[i % len(SIZES)]
-        image = np.full((height, width), 230, np.uint8)
-        boxes = [[4, 6 + i, 20, 18], [34, 8, 24, 40]]
-        for x, y, w, h in boxes:
-            cv2.rectangle(image, (x - 1, y - 1), (x + w, y + h), 20, 2)
-            image[y + 1 : y + h - 1, x + 1 : x + w - 1] = 230
-        name = f'{i:02d}.png'
-        cv2.imwrite(str(folder / name), image)
-        image_id = 100 - i
-        images.append(
-            {'id': image_id, 'file_name': name, 'height': height, 'width': width}
-        )
-        for category, (x, y, w, h) in enumerate(boxes, 1):
-            annotations.append(
-                {
-                    'id': len(annotations) + 1,
-                    'image_id': image_id,
-                    'category_id': category,
-                    'bbox': [x, y, w, h],
-                    'area': w * h,
-                    'iscrowd': 0,
-                    'segmentation': [[x, y, x + w, y, x + w, y + h, x, y + h]],
-                }
-            )
-    categories = [{'id': 1, 'name': 'square'}, {'id': 2, 'name': 'bar'}]
-    (folder / 'ann.json').write_text(
-        json.dumps(
-            {'images': images, 'annotations': annotations, 'categories': categories}
-        )
-    )
-    return folder
-
-
-@pytest.fixture
-def config(dataset):
-    return Config(
-        {
-            'default_scope': 'mmdet',
-            'model': {'type': 'IntensityAffinity'},
-            'pa_to_masks': {
-                'edge_thresh': 0.0,
-                'join_thresh': 1.0,
-                'min_component_size': 20,
-                'nms': 0.2,
-                'filter_by_edge_thresh': 0.9,
-                'use_orientation': 1,
-                'use_globalization': 0,
-                'footprint_size': 10,
-            },
-            'extraction': {'topk': 5},
-            'test_dataloader': {
-                'dataset': {
-                    'type': 'CocoSplitDataset',
-                    'data_root': str(dataset),
-                    'ann_file': 'ann.json',
-                    'data_prefix': {'img': ''},
-                    'is_class_agnostic': True,
-                    'train_class': ['square'],
-                    'filter_cfg': {'filter_empty_gt': True, 'min_size': 32},
-                    'pipeline': [
-                        {'type': 'LoadImageFromFile'},
-                        {'type': 'PackDetInputs'},
-                    ],
-                }
-            },
-        }
-    )
-
-
-@pytest.fixture
-def checkpoint(tmp_path):
-    path = tmp_path / 'model.pth'
-    torch.save({'state_dict': IntensityAffinity().state_dict()}, path)
-    return path
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / 'out' / 'masks.json'
-
-
-@pytest.fixture
-def extract(config, checkpoint, out):
-    def run(**kwargs):
-        kwargs = {
-            'config': config,
-            'checkpoint': checkpoint,
-            'out': out,
-            'workers': 0,
-            'device': 'cpu',
-            'chunk_size': CHUNK_SIZE,
-            **kwargs,
-        }
-        return extract_pseudo_labels(**kwargs)
-
-    return run
-
-
-@pytest.fixture
-def undisturbed(extract, tmp_path):
-    """The bytes of a run that nothing stopped."""
-    path = tmp_path / 'undisturbed.json'
-    extract(out=path)
-    return path.read_bytes()
 
 
 def image_id_of(sample) -> int:
@@ -504,23 +345,6 @@ def test_bad_input_is_named(extract, config, dataset, tmp_path):
     config.pop('test_dataloader')
     with pytest.raises(ValueError, match='no test_dataloader'):
         extract()
-
-
-@pytest.fixture
-def run_tool(monkeypatch, root, config, checkpoint, out, tmp_path):
-    """Run the tool in this process and return its exit code."""
-    config_file = tmp_path / 'config.py'
-    config.dump(config_file)
-    tool = str(root / 'tools' / 'extract_pa_masks.py')
-
-    def run(*arguments):
-        argv = [tool, config_file, checkpoint, '--out', out, *arguments]
-        monkeypatch.setattr(sys, 'argv', list(map(str, argv)))
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(tool, run_name='__main__')
-        return end.value.code
-
-    return run
 
 
 def test_the_exit_codes_of_the_tool(run_tool, before, capsys, out, dataset):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmdet_ovis.apis import oln_ranker
-from mmdet_ovis.apis.oln_ranker import OlnRanker
+from mmdet_ovis.apis.oln_ranker import OlnRanker, ranker_signature
 
 BOXES = np.array([[10, 12, 40, 30], [0, 0, 96, 64], [70, 5, 9, 50]])
 SCORES = np.array([1.8, 0.5, 1.2])
@@ -94,11 +96,14 @@ def test_boxes_follow_the_image_to_another_scale(
     assert seen['boxes'][0] == [20, 24, 100, 84]
 
 
-def test_its_parameters_say_what_it_depends_on(config, checkpoint, ranker):
-    parameters = ranker.parameters
-    assert len(parameters['checkpoint_sha256']) == 64
-    assert parameters['scale'] is None
-    assert OlnRanker(config, checkpoint, (192, 150)).parameters != parameters
+def test_its_signature_says_what_it_depends_on(config, checkpoint):
+    parameters = dict(config=config, checkpoint=checkpoint)
+    signature = ranker_signature(parameters)
+    assert len(signature['checkpoint_sha256']) == 64
+    assert signature['scale'] is None
+    assert signature['model']['rpn_head']['type'] == 'OlnRPNHead'
+    assert json.loads(json.dumps(signature)) == signature
+    assert ranker_signature(dict(parameters, scale=(192, 150))) != signature
 
 
 def test_mistakes_are_named(config, checkpoint, root, tmp_path):
@@ -106,6 +111,8 @@ def test_mistakes_are_named(config, checkpoint, root, tmp_path):
         ValueError, match=r"unknown: \['size'\], missing: \['checkpoint'\]"
     ):
         OlnRanker.from_dict(dict(config=config, size=3))
+    with pytest.raises(ValueError, match='the config has no model'):
+        OlnRanker(Config({}), checkpoint)
     with pytest.raises(ValueError, match='long side, short side'):
         OlnRanker(config, checkpoint, scale=(1333,))
     with pytest.raises(FileNotFoundError, match=r'none\.pth'):

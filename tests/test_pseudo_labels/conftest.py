@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from pycocotools import mask as mask_api
 
 SIZE = (12, 16)
@@ -46,6 +47,15 @@ def make_annotation() -> Callable[..., dict]:
         }
 
     return make
+
+
+@pytest.fixture
+def log(caplog) -> Iterator[pytest.LogCaptureFixture]:
+    """What the logger of mmengine says, which does not pass it on to the root."""
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture

@@ -28,12 +28,33 @@ def record(make_annotation):
     return make
 
 
+def die(store):
+    """What a kill does to the lock of a process: the file stays, the lock does not."""
+    if store._folder.is_claimed:
+        store._folder._claim.release(remove=False)
+        store._folder._claim = None
+
+
 @pytest.fixture
 def make_store(tmp_path):
-    def make(settings=SETTINGS, image_ids=IMAGE_IDS, name='masks.json', **kwargs):
+    """A store of a new process; those before it have died, unless they live on."""
+    stores = []
+
+    def make(
+        settings=SETTINGS,
+        image_ids=IMAGE_IDS,
+        name='masks.json',
+        alongside=False,
+        **kwargs,
+    ):
+        if not alongside:
+            for store in stores:
+                die(store)
         kwargs = {'chunk_size': 3, **kwargs}
         out = tmp_path / name
-        return PseudoLabelStore(out, image_ids, RunSignature(settings), **kwargs)
+        store = PseudoLabelStore(out, image_ids, RunSignature(settings), **kwargs)
+        stores.append(store)
+        return store
 
     return make
 
@@ -54,6 +75,7 @@ def complete(make_store, fill):
     store.open()
     fill(store)
     store.finalize()
+    store.close()
     return store.out.read_bytes()
 
 
@@ -66,7 +88,7 @@ def test_case_c1_one_entry_an_image_in_dataset_order(complete, record):
 def test_the_parts_go_and_the_header_stays(make_store, fill):
     store = make_store()
     assert store.open() is False
-    assert not store.parts_dir.exists()
+    assert not (store.parts_dir / 'run.json').exists()
     fill(store)
     assert (store.parts_dir / 'run.json').is_file()
     files = sorted(path.name for path in store.parts_dir.glob('chunk-*'))
@@ -74,6 +96,7 @@ def test_the_parts_go_and_the_header_stays(make_store, fill):
     counts = store.finalize()
     assert (counts.n_images, counts.n_masks, counts.n_empty) == (8, 12, 2)
     assert counts.sum_gt_iou == pytest.approx(12 * 0.25)
+    store.close()
     assert not store.parts_dir.exists()
     again = make_store()
     assert again.open() is True

@@ -73,6 +73,7 @@ def build_annotations(
     scores: Sequence[float] | np.ndarray,
     source: str,
     category_id: int = 1,
+    compared: Sequence[RLE] | None = None,
 ) -> list[PseudoAnnotation]:
     """Make annotations from masks.
 
@@ -83,14 +84,18 @@ def build_annotations(
         scores (Sequence[float]): One a mask, finite.
         source (str): Name of the source.
         category_id (int): Category in the output.
+        compared (Sequence[RLE], optional): The masks at the original size, where
+            ``rles`` have another: what is compared with the instances.
 
     Returns:
         list[PseudoAnnotation]: In the order of ``rles``.
     """
     if not rles:
         return []
-    areas, boxes = mask_api.area(list(rles)), mask_api.toBbox(list(rles))
-    ious = best_ious(rles, evidence.gt_rles)
+    # One by one: under NumPy 2, pycocotools fails on lists of more than 255 masks.
+    areas = [int(mask_api.area(rle)) for rle in rles]
+    boxes = mask_api.toBbox(list(rles))
+    ious = best_ious(rles if compared is None else compared, evidence.gt_rles)
     kept = [i for i in range(len(rles)) if areas[i] > 0]
     return [
         {
@@ -98,7 +103,7 @@ def build_annotations(
             'category_id': category_id,
             'segmentation': rles[i],
             'bbox': [int(side) for side in boxes[i]],
-            'area': int(areas[i]),
+            'area': areas[i],
             'iscrowd': 0,
             'score': round(float(scores[i]), _DECIMALS),
             'rank': rank,

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmdet.registry import TASK_UTILS
 
-from ...structures.pseudo_annotation import check_rle
-from ...utils.io import read_json
 from ..reader import load_pseudo_annotations
 from ..signature import file_sha256
 from .base import Evidence, PseudoLabelSource, SourceOutput, build_annotations
@@ -21,9 +17,9 @@ class FileSource(PseudoLabelSource):
     """Take the masks of an image from a file.
 
     Args:
-        file (str | Path): A COCO results file (a flat list of dicts with
-            ``image_id``, ``segmentation`` and ``score``), or a file of pseudo
-            annotations.
+        file (str | Path): Anything that :func:`.reader.load_pseudo_annotations` reads
+            without the sizes of the images: COCO results whose masks are RLEs, or
+            pseudo annotations.
         topk (int, optional): Masks an image, best score first. Defaults to 20; None
             keeps all.
         min_score (float, optional): Keep ``score >= min_score``. Defaults to None.
@@ -47,7 +43,7 @@ class FileSource(PseudoLabelSource):
         self.topk = topk
         self.min_score = min_score
         self.category_id = category_id
-        self._by_image = _load(self.file)
+        self._by_image = load_pseudo_annotations(self.file)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -65,40 +61,21 @@ class FileSource(PseudoLabelSource):
         Raises:
             ValueError: If a mask has another size than the image.
         """
-        results = [
-            result
-            for result in self._by_image.get(evidence.image_id, [])
-            if self.min_score is None or result['score'] >= self.min_score
+        anns = [
+            ann
+            for ann in self._by_image.get(evidence.image_id, [])
+            if self.min_score is None or ann['score'] >= self.min_score
         ]
-        results = sorted(results, key=lambda r: -r['score'])[: self.topk]
-        for result in results:
-            if tuple(result['segmentation']['size']) != tuple(evidence.ori_shape):
+        anns = sorted(anns, key=lambda ann: -ann['score'])[: self.topk]
+        for ann in anns:
+            if tuple(ann['segmentation']['size']) != tuple(evidence.ori_shape):
                 raise ValueError(
                     f'{self.file}: a mask of image_id {evidence.image_id} has size '
-                    f'{result["segmentation"]["size"]}, the image is '
+                    f'{ann["segmentation"]["size"]}, the image is '
                     f'{list(evidence.ori_shape)} (height, width)'
                 )
-        rles = [result['segmentation'] for result in results]
-        scores = [result['score'] for result in results]
+        rles = [ann['segmentation'] for ann in anns]
+        scores = [ann['score'] for ann in anns]
         return SourceOutput(
             build_annotations(evidence, rles, scores, self.name, self.category_id)
         )
-
-
-def _load(path: Path) -> dict[int, list[Mapping[str, Any]]]:
-    content = read_json(path)
-    flat = isinstance(content, list) and any(isinstance(e, Mapping) for e in content)
-    if not flat:
-        return load_pseudo_annotations(path)
-    by_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    for i, result in enumerate(content):
-        where = f'{path}[{i}]'
-        for key in ('image_id', 'segmentation', 'score'):
-            if not isinstance(result, Mapping) or key not in result:
-                raise ValueError(
-                    f"{where}: key '{key}' is missing; a COCO result has image_id, "
-                    'segmentation and score'
-                )
-        check_rle(result['segmentation'], where)
-        by_image[result['image_id']].append(result)
-    return dict(by_image)
