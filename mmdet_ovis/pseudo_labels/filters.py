@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ..structures.pseudo_annotation import PseudoAnnotation
+import numpy as np
+from pycocotools import mask as mask_api
+
+from ..structures.pseudo_annotation import RLE, PseudoAnnotation
 
 
 def select_pseudo_annotations(
@@ -31,7 +34,8 @@ def select_pseudo_annotations(
         list[PseudoAnnotation]: By rank, or shuffled if ``rng`` is given.
 
     Raises:
-        ValueError: If ``top_k`` is negative.
+        ValueError: If ``top_k`` is negative, or ``iou_thresh`` meets a mask whose
+            ``gt_iou`` is unknown (None).
 
     Examples:
         >>> anns = [dict(rank=r, gt_iou=i, score=1.0)
@@ -41,6 +45,11 @@ def select_pseudo_annotations(
     """
     if top_k is not None and top_k < 0:
         raise ValueError(f'top_k is a number of masks, not {top_k}')
+    if iou_thresh is not None and any(ann['gt_iou'] is None for ann in anns):
+        raise ValueError(
+            'iou_thresh needs the gt_iou of every mask, and that of some is unknown; '
+            'compare them with ground truth first (fill_gt_iou)'
+        )
     kept = [
         ann
         for ann in anns
@@ -51,3 +60,60 @@ def select_pseudo_annotations(
     if rng is not None:
         rng.shuffle(kept)
     return kept[:top_k]
+
+
+def drop_contained_annotations(
+    anns: Sequence[PseudoAnnotation], gt_rles: Sequence[RLE], contain_thresh: float
+) -> list[PseudoAnnotation]:
+    """Leave out the pseudo annotations that are parts of labelled objects.
+
+    A wheel of a labelled car has a small IoU with the car, so ``iou_thresh`` keeps it.
+    What gives it away is the share of its own area that lies inside the car.
+
+    Args:
+        anns (Sequence[PseudoAnnotation]): n annotations of one image.
+        gt_rles (Sequence[RLE]): m seen instances at the size of the image, see
+            :func:`~mmdet_ovis.structures.instance_masks.seen_rles`.
+        contain_thresh (float): Largest share in [0, 1] of a mask that may lie inside
+            one instance; 1 keeps all.
+
+    Returns:
+        list[PseudoAnnotation]: The rest, in the same order.
+
+    Raises:
+        ValueError: If ``contain_thresh`` is not in [0, 1].
+
+    Examples:
+        >>> square = {'size': [4, 4], 'counts': '0`0'}  # the whole image
+        >>> corner = {'size': [4, 4], 'counts': '02>'}  # two of its pixels
+        >>> drop_contained_annotations([{'segmentation': corner}], [square], 0.9)
+        []
+    """
+    if not 0 <= contain_thresh <= 1:
+        raise ValueError(f'contain_thresh is a share in [0, 1], not {contain_thresh}')
+    if not anns or not gt_rles:
+        return list(anns)
+    # With a crowd, pycocotools divides the intersection by the area of the mask alone.
+    shares = mask_api.iou(
+        [ann['segmentation'] for ann in anns], list(gt_rles), [1] * len(gt_rles)
+    )  # n x m
+    contained = shares.max(axis=1) > contain_thresh
+    return [ann for ann, drop in zip(anns, contained, strict=True) if not drop]
+
+
+def score_weight(score: float, low: float, high: float) -> float:
+    """Map a score to the weight of its mask in the loss.
+
+    Args:
+        score (float): Of a pseudo annotation.
+        low (float): Score from which on a mask counts at all.
+        high (float): Score from which on it counts as much as ground truth.
+
+    Returns:
+        float: ``(score - low) / (high - low)``, clipped to [0, 1].
+
+    Examples:
+        >>> [score_weight(score, 1.0, 2.0) for score in (0.5, 1.25, 3.0)]
+        [0.0, 0.25, 1.0]
+    """
+    return float(np.clip((score - low) / (high - low), 0.0, 1.0))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,13 @@ import numpy as np
 from pycocotools import mask as mask_api
 
 from ..structures.pseudo_annotation import PseudoAnnotation
-from ..utils.coco import image_sizes, load_coco
-from ..utils.io import atomic_write_json
+from ..utils.coco import image_sizes
+from ..utils.coco_stream import load_coco_head, write_list
+from ..utils.io import atomic_open
+from ..utils.json_stream import open_json
 from ..utils.progress import show_progress
-from .merge import expand_inputs
-from .reader import load_pseudo_lists
+from .inputs import expand_inputs
+from .reader import iter_pseudo_lists
 
 SHAPE_KEYS = ('ori_shape', 'orig_shape')
 """Where an annotation may say how large its image is: mmdet's key, and GGN's."""
@@ -103,7 +108,7 @@ def interpolate_extracted_masks(
     """
     if processes < 1:
         raise ValueError(f'processes must be at least 1, not {processes}')
-    sizes = image_sizes(load_coco(ref), ref) if ref else None
+    sizes = image_sizes(load_coco_head(ref)[0], ref) if ref else None
     paths = expand_inputs(inputs)
     outputs = [_output(path, out_dir) for path in paths]
     if len(set(outputs)) < len(outputs):
@@ -111,15 +116,11 @@ def interpolate_extracted_masks(
             f'inputs of the same name would overwrite each other in {out_dir}; leave '
             'out_dir out, or interpolate folder by folder'
         )
-    summaries = []
-    with ExitStack() as stack:
-        run: Callable = map
-        if processes > 1:
-            pool = stack.enter_context(get_context('spawn').Pool(processes))
-            run = partial(pool.imap, chunksize=16)
-        for path, out in zip(paths, outputs, strict=True):
-            summaries.append(_interpolate_file(path, out, sizes, ref, run))
-    return summaries
+    with _workers(processes) as run:
+        return [
+            _interpolate_file(path, out, sizes, ref, run)
+            for path, out in zip(paths, outputs, strict=True)
+        ]
 
 
 def _interpolate_file(
@@ -129,33 +130,77 @@ def _interpolate_file(
     ref: str | Path | None,
     run: Callable,
 ) -> InterpolationSummary:
-    lists = load_pseudo_lists(path)
-    wanted = [
-        [
-            (ann, _size_of(ann, sizes, f'{path}[{i}][{j}]', ref))
-            for j, ann in enumerate(anns)
-        ]
-        for i, anns in enumerate(lists)
-    ]
-    resized = []
-    with show_progress(path.name, len(wanted)) as advance:
-        for anns in run(_interpolate_list, wanted):
-            resized.append(anns)
-            advance()
-    atomic_write_json(out, resized)
+    n_read = n_kept = 0
+    n_images = _count_lists(path)
+    with atomic_open(out) as file, show_progress(path.name, n_images) as advance:
+
+        def resized() -> Iterator[tuple[str, list[PseudoAnnotation]]]:
+            nonlocal n_read, n_kept
+            for n_before, anns in run(_with_sizes(path, sizes, ref)):
+                n_read += n_before
+                n_kept += len(anns)
+                yield str(path), anns
+                advance()
+
+        write_list(file, resized())
     return InterpolationSummary(
-        out=out,
-        n_images=len(lists),
-        n_read=sum(map(len, lists)),
-        n_kept=sum(map(len, resized)),
+        out=out, n_images=n_images, n_read=n_read, n_kept=n_kept
     )
+
+
+def _with_sizes(
+    path: Path, sizes: Mapping[int, Size] | None, ref: str | Path | None
+) -> Iterator[list[tuple[PseudoAnnotation, Size]]]:
+    """Read the masks of each image and the size that each of them shall have."""
+    for places, anns in iter_pseudo_lists(path):
+        yield [
+            (ann, _size_of(ann, sizes, where, ref))
+            for where, ann in zip(places, anns, strict=True)
+        ]
+
+
+def _count_lists(path: Path) -> int:
+    """Count the images; a file that is cut off is found out at once."""
+    with open_json(path) as stream:
+        return sum(1 for _ in stream.elements()) if stream.kind is list else 0
+
+
+@contextmanager
+def _workers(processes: int) -> Iterator[Callable]:
+    """Offer a ``map`` that keeps the order and reads only a little ahead."""
+    if processes == 1:
+        yield partial(map, _interpolate_list)
+        return
+    # Forked workers need not import the package again; OpenCV's threads do not survive
+    # a fork.
+    context = get_context('fork' if 'fork' in get_all_start_methods() else 'spawn')
+    with ProcessPoolExecutor(processes, context, cv2.setNumThreads, (0,)) as pool:
+        try:
+            yield partial(_map_ahead, pool, 4 * processes)
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                'a worker process died, most likely for lack of memory; repeat the '
+                'command with fewer --processes'
+            ) from None
+
+
+def _map_ahead(pool: Executor, ahead: int, tasks: Iterable) -> Iterator:
+    """Hand out at most ``ahead`` tasks before their results are taken."""
+    waiting: deque[Future] = deque()
+    for task in tasks:
+        waiting.append(pool.submit(_interpolate_list, task))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _interpolate_list(
     anns: Sequence[tuple[PseudoAnnotation, Size]],
-) -> list[PseudoAnnotation]:
+) -> tuple[int, list[PseudoAnnotation]]:
+    """Resize the masks of one image; also return how many there were."""
     resized = (interpolate_mask(ann, size) for ann, size in anns)
-    return [ann for ann in resized if ann is not None]
+    return len(anns), [ann for ann in resized if ann is not None]
 
 
 def _size_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from typing import Any
 
 from mmdet.datasets.api_wrappers import COCO
 
@@ -28,7 +29,23 @@ def load_coco(path: str | os.PathLike) -> COCO:
         ValueError: If the file is not valid JSON or not a COCO annotation file; the
             message names the file and the key.
     """
-    dataset = read_json(path)
+    return index_coco(read_json(path), path)
+
+
+def index_coco(dataset: Any, path: str | os.PathLike) -> COCO:
+    """Index the content of a COCO annotation file.
+
+    Args:
+        dataset (Any): What should be a dict with ``images``, ``annotations`` and
+            ``categories``.
+        path (str | PathLike): Where it was read from, for messages.
+
+    Returns:
+        COCO: mmdet's wrapper of the pycocotools index.
+
+    Raises:
+        ValueError: If it is something else; the message names the file and the key.
+    """
     if not isinstance(dataset, dict):
         raise ValueError(
             f'{path} is not a COCO annotation file: the top level is a '

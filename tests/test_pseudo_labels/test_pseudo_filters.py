@@ -6,7 +6,11 @@ import random
 
 import pytest
 
-from mmdet_ovis.pseudo_labels.filters import select_pseudo_annotations
+from mmdet_ovis.pseudo_labels.filters import (
+    drop_contained_annotations,
+    score_weight,
+    select_pseudo_annotations,
+)
 
 
 def annotations(gt_ious, scores=None):
@@ -59,3 +63,51 @@ def test_the_input_is_left_alone():
 def test_a_negative_top_k_is_refused():
     with pytest.raises(ValueError, match='top_k'):
         select_pseudo_annotations([], top_k=-1)
+
+
+@pytest.fixture
+def parts(make_rle):
+    """Masks of 12 pixels: all, three quarters, half and none of them in an object."""
+    boxes = [(0, 0, 4, 3), (1, 0, 4, 3), (2, 0, 4, 3), (10, 6, 4, 3)]
+    return [
+        {'rank': rank, 'segmentation': make_rle(*box)} for rank, box in enumerate(boxes)
+    ]
+
+
+@pytest.mark.parametrize(
+    ('thresh', 'kept'),
+    [(0.0, [3]), (0.5, [2, 3]), (0.74, [2, 3]), (0.75, [1, 2, 3]), (1.0, [0, 1, 2, 3])],
+)
+def test_parts_of_an_object_go(parts, make_rle, thresh, kept):
+    objects = [make_rle(8, 8, 2, 2), make_rle(0, 0, 4, 6)]
+    left = drop_contained_annotations(parts, objects, thresh)
+    assert [ann['rank'] for ann in left] == kept
+
+
+def test_a_mask_in_two_objects_is_no_part_of_either(parts, make_rle):
+    halves = [make_rle(0, 0, 2, 12), make_rle(2, 0, 2, 12)]
+    assert drop_contained_annotations(parts[:1], halves, 0.6) == parts[:1]
+    assert drop_contained_annotations(parts[:1], halves, 0.4) == []
+
+
+def test_nothing_to_compare(parts, make_rle):
+    assert drop_contained_annotations(parts, [], 0.5) == parts
+    assert drop_contained_annotations([], [make_rle(0, 0, 4, 6)], 0.5) == []
+
+
+@pytest.mark.parametrize('thresh', [-0.1, 1.1])
+def test_a_share_is_between_0_and_1(thresh):
+    with pytest.raises(ValueError, match=r'contain_thresh is a share in \[0, 1\]'):
+        drop_contained_annotations([], [], thresh)
+
+
+def test_weights_rise_with_the_score():
+    weights = [score_weight(score, 1.2, 1.6) for score in (-1, 1.2, 1.3, 1.5, 1.6, 2)]
+    assert weights == pytest.approx([0, 0, 0.25, 0.75, 1, 1])
+
+
+def test_an_unknown_iou_is_not_compared():
+    anns = [dict(rank=0, gt_iou=None, score=1.0)]
+    assert select_pseudo_annotations(anns, score_thresh=0.5) == anns
+    with pytest.raises(ValueError, match='that of some is unknown'):
+        select_pseudo_annotations(anns, iou_thresh=0.5)

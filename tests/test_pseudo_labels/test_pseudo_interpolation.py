@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import runpy
 import sys
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 from pycocotools import mask as mask_api
 
-from mmdet_ovis.pseudo_labels import interpolate_extracted_masks
+from mmdet_ovis.pseudo_labels import interpolate_extracted_masks, interpolation
 from mmdet_ovis.utils.io import read_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,6 +141,58 @@ def test_a_coco_file_is_refused(write_json):
     path = write_json('merged.json', {'images': [], 'annotations': []})
     with pytest.raises(ValueError, match='holds a dict; the format of'):
         interpolate_extracted_masks([path])
+
+
+def test_a_truncated_file_leaves_nothing_behind(write_json, make_square, tmp_path):
+    path = write_json('masks.json', [[make_square(orig_shape=[9, 9])], []])
+    path.write_text(path.read_text()[:-3])
+    for processes in (1, 2):
+        with pytest.raises(ValueError, match=r'masks\.json is not valid JSON'):
+            interpolate_extracted_masks([path], processes=processes)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_in_one_list_ends_all_processes(write_json, make_square, tmp_path):
+    lists = [[make_square(orig_shape=[9, 9])]] * 9 + [[make_square()]]
+    path = write_json('masks.json', lists)
+    with pytest.raises(ValueError, match=r'masks\.json\[9\]\[0\]: no key says'):
+        interpolate_extracted_masks([path], processes=2)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_process_that_dies(write_json, make_square, monkeypatch, tmp_path):
+    class Dying(Executor):
+        def __init__(self, *_):
+            pass
+
+        def submit(self, *_):
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(interpolation, 'ProcessPoolExecutor', Dying)
+    path = write_json('masks.json', [[make_square(orig_shape=[9, 9])]])
+    with pytest.raises(ChildProcessError, match='fewer --processes'):
+        interpolate_extracted_masks([path], processes=2)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_a_few_lists_are_read_ahead():
+    taken = []
+
+    class Now(Executor):
+        def submit(self, function, task):
+            future = Future()
+            future.set_result(function(task))
+            return future
+
+    def tasks():
+        for i in range(100):
+            taken.append(i)
+            yield []
+
+    results = interpolation._map_ahead(Now(), 4, tasks())
+    next(results)
+    assert len(taken) == 4
+    assert len(list(results)) == 99
 
 
 def test_command_line(write_json, make_square, monkeypatch, capsys):

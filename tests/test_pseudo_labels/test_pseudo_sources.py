@@ -151,6 +151,15 @@ def test_a_file_of_pseudo_annotations_is_a_source(write_json, make_annotation):
     assert (ann['score'], ann['source']) == (1.5, 'file')
 
 
+def test_an_image_may_have_many_masks(write_json, make_rle):
+    result = {'image_id': 7, 'segmentation': make_rle(0, 0, 2, 2), 'score': 0.4}
+    path = write_json('dt.json', [result] * 300)
+    source = TASK_UTILS.build({'type': 'FileSource', 'file': path, 'topk': None})
+    anns = source.annotate(Evidence(7, (12, 16))).annotations
+    assert [ann['rank'] for ann in anns] == list(range(300))
+    assert {ann['area'] for ann in anns} == {4}
+
+
 def test_a_broken_results_file_is_refused(write_json, make_rle):
     path = write_json(
         'dt.json', [{'image_id': 7, 'segmentation': make_rle(0, 0, 2, 2)}]

@@ -12,8 +12,8 @@ from pycocotools import mask as mask_api
 
 from mmdet_ovis.structures.pseudo_annotation import (
     check_pseudo_annotation,
+    check_pseudo_annotations,
     check_rle,
-    decode_runs,
     is_pseudo,
 )
 
@@ -127,17 +127,56 @@ def test_something_else_than_a_dict_is_refused():
         check_pseudo_annotation([1, 2], 'f[0]')
 
 
-@given(
-    seed=st.integers(0, 10**6),
-    height=st.integers(1, 70),
-    width=st.integers(1, 70),
-    density=st.sampled_from([0.0, 0.01, 0.5, 0.99, 1.0]),
-)
-def test_runs_are_those_of_pycocotools(seed, height, width, density):
-    mask = np.random.default_rng(seed).random((height, width)) < density
-    runs = decode_runs(encode(mask)['counts'])
-    drawn = np.repeat(np.arange(len(runs)) % 2, runs)
-    np.testing.assert_array_equal(drawn.reshape(width, height).T, mask)
+def test_gt_iou_may_be_unknown(annotation):
+    check_pseudo_annotation({**annotation, 'gt_iou': None}, 'f[0][0]')
+
+
+def test_several_are_checked_as_one_by_one(annotation):
+    check_pseudo_annotations([], [])
+    check_pseudo_annotations([annotation] * 3, ['f[0]', 'f[1]', 'f[2]'])
+    damaged = copy.deepcopy(annotation)
+    damaged['segmentation']['counts'] = damaged['segmentation']['counts'][:-1]
+    for wrong in (damaged, {**annotation, 'rank': -1}, 3):
+        with pytest.raises(ValueError, match=r'f\[0\]') as one:
+            check_pseudo_annotation(wrong, 'f[0]')
+        with pytest.raises(ValueError, match=r'f\[1\]') as several:
+            check_pseudo_annotations([annotation, wrong], ['f[0]', 'f[1]'])
+        assert str(several.value) == str(one.value).replace('f[0]', 'f[1]')
+
+
+@given(st.data())
+def test_no_damage_hides_among_several(data):
+    """Masks with one character changed pass together where each passes alone."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    anns = []
+    for _ in range(data.draw(st.integers(1, 5))):
+        rle = encode(rng.random((9, 70)) < 0.1)
+        counts = list(rle['counts'])
+        counts[rng.integers(len(counts))] = chr(data.draw(st.integers(47, 112)))
+        rle['counts'] = ''.join(counts)
+        anns.append(
+            {
+                'image_id': 1,
+                'category_id': 1,
+                'segmentation': rle,
+                'bbox': [0, 0, 1, 1],
+                'area': 1,
+                'score': 1.0,
+                'rank': 0,
+                'gt_iou': 0.0,
+            }
+        )
+
+    def refused(check, *arguments) -> bool:
+        try:
+            check(*arguments)
+        except ValueError:
+            return True
+        return False
+
+    alone = [refused(check_rle, ann['segmentation'], 'f') for ann in anns]
+    together = refused(check_pseudo_annotations, anns, ['f'] * len(anns))
+    assert together == any(alone)
 
 
 def test_ground_truth_is_told_from_pseudo_annotations(annotation):
