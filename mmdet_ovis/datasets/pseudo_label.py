@@ -3,38 +3,153 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmdet.registry import DATASETS
 
-from ..pseudo_labels.filters import select_pseudo_annotations
+from ..pseudo_labels.filters import (
+    drop_contained_annotations,
+    score_weight,
+    select_pseudo_annotations,
+)
+from ..pseudo_labels.gt_iou import fill_gt_iou
 from ..pseudo_labels.reader import load_pseudo_annotations
+from ..structures.instance_masks import seen_rles
+from ..structures.pseudo_annotation import PseudoAnnotation
 from .coco_split import CocoSplitDataset
 
 
-@DATASETS.register_module()
-class PseudoLabelCocoDataset(CocoSplitDataset):
-    """COCO ground truth of ``train_class`` with pseudo masks added.
+class BasePseudoLabelDataset(CocoSplitDataset):
+    """Which pseudo masks of an image are trained with, wherever they come from.
 
-    The training set of GGN's detector (Wang et al., CVPR 2022, section 3.3). A pseudo
-    instance always has label 0, whatever ``category_id`` its file gives, so it is kept
-    for every choice of ``train_class``.
+    A pseudo instance always has label 0, whatever ``category_id`` its file gives, so it
+    is kept for every choice of ``train_class``. The rules apply in the order of the
+    arguments.
 
     Args:
-        additional_ann_file (str): Pseudo annotations: the output of
-            ``tools/extract_pa_masks.py`` or of ``tools/merge_annotations.py``.
-            Relative paths are joined to ``data_root``.
         iou_thresh (float, optional): Keep pseudo masks with ``gt_iou`` below it
             (strict), that is those not labelled already. Defaults to None (all).
         score_thresh (float, optional): Keep those with ``score`` of at least it.
             Defaults to None (all).
+        contain_thresh (float, optional): Leave out those of which more than this share
+            lies inside one seen instance: parts of labelled objects. Defaults to None
+            (none is left out).
         top_k (int, optional): How many of the rest an image gets, best rank first.
             Defaults to None (all).
         random_sample_masks (bool): Draw the ``top_k`` at random, anew at each visit
             of an image. Defaults to False.
+        score_weight (tuple[float, float], optional): Scores between which the weight of
+            a pseudo mask in the loss rises from 0 to 1; ground truth has weight 1. It
+            takes the transforms ``LoadInstanceFlags`` and ``PackInstanceInputs`` and
+            the heads of ``mmdet_ovis.models`` that weight instances. Defaults to None
+            (no weights).
+        **kwargs: Arguments of :class:`CocoSplitDataset`.
+
+    Raises:
+        ValueError: If a threshold is out of its range.
+    """
+
+    def __init__(
+        self,
+        *args,
+        iou_thresh: float | None = None,
+        score_thresh: float | None = None,
+        contain_thresh: float | None = None,
+        top_k: int | None = None,
+        random_sample_masks: bool = False,
+        score_weight: tuple[float, float] | None = None,
+        **kwargs,
+    ) -> None:
+        # Values that the rules refuse, before anything is loaded.
+        select_pseudo_annotations([], top_k=top_k)
+        if contain_thresh is not None:
+            drop_contained_annotations([], [], contain_thresh)
+        if score_weight is not None:
+            low, high = score_weight
+            if not low < high:
+                raise ValueError(
+                    f'score_weight is (low, high) with low < high, not ({low}, {high})'
+                )
+        self.iou_thresh = iou_thresh
+        self.score_thresh = score_thresh
+        self.contain_thresh = contain_thresh
+        self.top_k = top_k
+        self.random_sample_masks = random_sample_masks
+        self.score_weight = score_weight
+        super().__init__(*args, **kwargs)
+
+    def pseudo_candidates(
+        self,
+        anns: Sequence[PseudoAnnotation],
+        data_info: Mapping[str, Any],
+        file: str | Path,
+    ) -> list[dict]:
+        """Choose among the pseudo annotations of one image, all but a random choice.
+
+        Args:
+            anns (Sequence[PseudoAnnotation]): Those of the image.
+            data_info (Mapping): The image with its ground truth.
+            file (str | Path): Where they come from, for messages.
+
+        Returns:
+            list[dict]: Instances as mmdet's datasets hold them, by rank.
+
+        Raises:
+            ValueError: If a mask is not of the size of the image.
+        """
+        size = (data_info['height'], data_info['width'])
+        _check_sizes(anns, size, data_info['img_id'], file)
+        unknown = any(ann['gt_iou'] is None for ann in anns)
+        gt_rles = []
+        if unknown or self.contain_thresh is not None:
+            gt_rles = seen_rles(data_info['instances'], size)
+        anns = fill_gt_iou(anns, gt_rles)
+        anns = select_pseudo_annotations(anns, self.iou_thresh, self.score_thresh)
+        if self.contain_thresh is not None:
+            anns = drop_contained_annotations(anns, gt_rles, self.contain_thresh)
+        if not self.random_sample_masks:
+            anns = select_pseudo_annotations(anns, top_k=self.top_k)
+        return [self._to_instance(ann) for ann in anns]
+
+    def draw_candidates(self, candidates: Sequence[dict]) -> list[dict]:
+        """Make the random choice among the candidates of an image, if there is one."""
+        if not self.random_sample_masks or self.top_k is None:
+            return list(candidates)
+        return random.sample(candidates, min(self.top_k, len(candidates)))
+
+    def _to_instance(self, ann: PseudoAnnotation) -> dict:
+        x, y, w, h = ann['bbox']
+        instance = {
+            'bbox': [x, y, x + w, y + h],
+            'bbox_label': 0,
+            'mask': ann['segmentation'],
+            'ignore_flag': 0,
+            'is_seen': False,
+            'is_pseudo': True,
+            'pseudo_score': ann['score'],
+            'source': ann['source'],
+        }
+        if self.score_weight is not None:
+            instance['loss_weight'] = score_weight(ann['score'], *self.score_weight)
+        return instance
+
+
+@DATASETS.register_module()
+class PseudoLabelCocoDataset(BasePseudoLabelDataset):
+    """COCO ground truth of ``train_class`` with the pseudo masks of one file added.
+
+    The training set of GGN's detector (Wang et al., CVPR 2022, section 3.3).
+
+    Args:
+        additional_ann_file (str): Pseudo annotations: the output of
+            ``tools/extract_pa_masks.py`` or of ``tools/merge_annotations.py``, or COCO
+            results of another tool, whose ``gt_iou`` is computed here. Relative paths
+            are joined to ``data_root``.
         use_images_without_gt (bool): Train also on images that have pseudo masks but
             no object of ``train_class``. Defaults to False.
-        **kwargs: Arguments of :class:`CocoSplitDataset`.
+        **kwargs: Arguments of :class:`BasePseudoLabelDataset`.
 
     Raises:
         ValueError: If the pseudo file is broken or of other images.
@@ -44,18 +159,10 @@ class PseudoLabelCocoDataset(CocoSplitDataset):
         self,
         *args,
         additional_ann_file: str,
-        iou_thresh: float | None = None,
-        score_thresh: float | None = None,
-        top_k: int | None = None,
-        random_sample_masks: bool = False,
         use_images_without_gt: bool = False,
         **kwargs,
     ) -> None:
         self.additional_ann_file = additional_ann_file
-        self.iou_thresh = iou_thresh
-        self.score_thresh = score_thresh
-        self.top_k = top_k
-        self.random_sample_masks = random_sample_masks
         self.use_images_without_gt = use_images_without_gt
         super().__init__(*args, **kwargs)
 
@@ -63,75 +170,52 @@ class PseudoLabelCocoDataset(CocoSplitDataset):
         """Load the images with their ground truth and their pseudo candidates."""
         data_list = super().load_data_list()
         pseudo_file = Path(self.data_root or '', self.additional_ann_file)
-        pseudo = load_pseudo_annotations(pseudo_file)
-        self._check_images(pseudo, data_list, pseudo_file)
+        sizes = {d['img_id']: (d['height'], d['width']) for d in data_list}
+        pseudo = load_pseudo_annotations(pseudo_file, sizes)
+        self._check_images(pseudo, sizes, pseudo_file)
         for data_info in data_list:
-            candidates = select_pseudo_annotations(
-                pseudo.get(data_info['img_id'], []),
-                iou_thresh=self.iou_thresh,
-                score_thresh=self.score_thresh,
-                top_k=None if self.random_sample_masks else self.top_k,
+            data_info['pseudo_instances'] = self.pseudo_candidates(
+                pseudo.get(data_info['img_id'], []), data_info, pseudo_file
             )
-            data_info['pseudo_instances'] = [
-                self._to_instance(ann) for ann in candidates
+        if self.use_images_without_gt:
+            # What mmdet's filter asks for the images that hold an instance.
+            self.cat_img_map[self.train_cat_ids[0]] += [
+                data_info['img_id']
+                for data_info in data_list
+                if data_info['pseudo_instances']
             ]
         return data_list
-
-    def filter_data(self) -> list[dict]:
-        """Drop images as the parent does, but keep pseudo-labelled ones if asked."""
-        kept = super().filter_data()
-        if self.test_mode or not self.use_images_without_gt:
-            return kept
-        min_size = (self.filter_cfg or {}).get('min_size', 0)
-        kept_ids = {data_info['img_id'] for data_info in kept}
-        return [
-            data_info
-            for data_info in self.data_list
-            if data_info['img_id'] in kept_ids
-            or (
-                data_info['pseudo_instances']
-                and min(data_info['height'], data_info['width']) >= min_size
-            )
-        ]
 
     def get_data_info(self, idx: int) -> dict:
         """Return one image with its ground truth followed by its pseudo instances."""
         data_info = super().get_data_info(idx)
         pseudo = data_info.pop('pseudo_instances', [])
-        if self.random_sample_masks and self.top_k is not None:
-            pseudo = random.sample(pseudo, min(self.top_k, len(pseudo)))
-        data_info['instances'] = data_info['instances'] + pseudo
+        data_info['instances'] = data_info['instances'] + self.draw_candidates(pseudo)
         return data_info
 
-    @staticmethod
-    def _to_instance(ann: dict) -> dict:
-        x, y, w, h = ann['bbox']
-        return {
-            'bbox': [x, y, x + w, y + h],
-            'bbox_label': 0,
-            'mask': ann['segmentation'],
-            'ignore_flag': 0,
-            'is_seen': False,
-            'is_pseudo': True,
-            'pseudo_score': ann['score'],
-        }
-
     def _check_images(
-        self, pseudo: dict[int, list[dict]], data_list: list[dict], file: Path
+        self, pseudo: Collection[int], known: Collection[int], file: Path
     ) -> None:
-        sizes = {d['img_id']: [d['height'], d['width']] for d in data_list}
-        unknown = [image_id for image_id in pseudo if image_id not in sizes]
+        unknown = [image_id for image_id in pseudo if image_id not in known]
         if unknown:
             raise ValueError(
                 f'{file} holds pseudo masks of {len(unknown)} images that '
                 f'{self.ann_file} does not have (for example image_id {unknown[0]}); '
                 'extract them on the images of this annotation file'
             )
-        for image_id, anns in pseudo.items():
-            for ann in anns:
-                if list(ann['segmentation']['size']) != sizes[image_id]:
-                    raise ValueError(
-                        f'{file}: a mask of image_id {image_id} has size '
-                        f'{ann["segmentation"]["size"]}, the image is '
-                        f'{sizes[image_id]} (height, width)'
-                    )
+
+
+def _check_sizes(
+    anns: Sequence[PseudoAnnotation],
+    size: tuple[int, int],
+    image_id: int,
+    file: str | Path,
+) -> None:
+    for ann in anns:
+        if tuple(ann['segmentation']['size']) != size:
+            raise ValueError(
+                f'{file}: a mask of image_id {image_id} has size '
+                f'{ann["segmentation"]["size"]}, the image is {list(size)} '
+                '(height, width); tools/interpolate_extracted_masks.py --ref brings '
+                'masks to the size of their images'
+            )

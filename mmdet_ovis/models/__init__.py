@@ -9,12 +9,21 @@ from .layers import (
     affinity_weights,
     instance_palette,
 )
-from .losses import AffinityLoss, SoftFocalAffinityLoss, affinity_loss
+from .losses import (
+    AffinityLoss,
+    SoftFocalAffinityLoss,
+    affinity_loss,
+    weighted_mask_cross_entropy,
+)
 from .roi_heads import (
     OlnMaskIoUHead,
     OlnMaskRoIHead,
     OlnRoIHead,
     Shared2FCBBoxScoreHead,
+    WeightedFCNMaskHead,
+    WeightedInstancesMixin,
+    WeightedRandomSampler,
+    WeightedShared2FCBBoxHead,
 )
 from .seg_heads import BaseAffinityHead, SimpleAffinityHead, UPerAffinityHead
 
@@ -32,8 +41,13 @@ __all__ = [
     'SimpleAffinityHead',
     'SoftFocalAffinityLoss',
     'UPerAffinityHead',
+    'WeightedFCNMaskHead',
+    'WeightedInstancesMixin',
+    'WeightedRandomSampler',
+    'WeightedShared2FCBBoxHead',
     'affinity_loss',
     'affinity_targets',
     'affinity_weights',
     'instance_palette',
+    'weighted_mask_cross_entropy',
 ]
