@@ -7,5 +7,8 @@ model.roi_head.update(mask_roi_extractor=None, mask_head=None)
 model.train_cfg.rpn_proposal.update(nms_pre=500)
 model.test_cfg.rpn.update(nms_pre=500)
 
+# Normalized features are small, so a short schedule needs longer steps on them.
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'rpn_head': dict(lr_mult=10)}))
+
 val_evaluator = dict(metric='bbox')
 test_evaluator = val_evaluator

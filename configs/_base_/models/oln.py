@@ -13,6 +13,13 @@ oln = dict(
         loss_bbox=dict(_delete_=True, type='IoULoss', mode='linear', loss_weight=10.0),
         loss_objectness=dict(type='L1Loss', loss_weight=1.0),
         objectness_type='Centerness',
+        # Boxes start as their anchors rather than as points.
+        init_cfg=dict(
+            type='Normal',
+            layer='Conv2d',
+            std=0.01,
+            override=dict(type='Normal', name='rpn_reg', std=0.01, bias=0.5),
+        ),
     ),
     roi_head=dict(
         type='OlnRoIHead',
