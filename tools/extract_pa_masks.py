@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from mmdet_ovis.apis.extraction import extract_pseudo_labels
-from mmdet_ovis.apis.extraction_launch import LAUNCHERS, Place
-from mmdet_ovis.apis.extraction_loop import no_progress
+from mmdet_ovis.apis.extraction.launch import LAUNCHERS, Place
+from mmdet_ovis.apis.extraction.loop import no_progress
 from mmdet_ovis.pseudo_labels import OutputInUseError, Shard, SignatureMismatchError
 from mmdet_ovis.pseudo_labels.store import CHUNK_SIZE
 from mmdet_ovis.utils.cli import add_cfg_options, add_trust_checkpoint, run_tool

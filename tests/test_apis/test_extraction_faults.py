@@ -17,13 +17,13 @@ from extraction_case import CHUNK_SIZE, N_IMAGES, write_dataset
 from mmengine.config import ConfigDict
 from PIL import Image
 
-from mmdet_ovis.apis.extraction_images import (
+from mmdet_ovis.apis.extraction.images import (
     BrokenImageError,
     check_not_truncated,
     explain_orientation,
 )
-from mmdet_ovis.apis.extraction_kills import kill_extractions, make_tiny_extraction
-from mmdet_ovis.apis.extraction_loop import READERS, read_ahead
+from mmdet_ovis.apis.extraction.kills import kill_extractions, make_tiny_extraction
+from mmdet_ovis.apis.extraction.loop import READERS, read_ahead
 
 
 def contents(folder):
@@ -60,15 +60,15 @@ def test_killed_five_times_an_extraction_ends_as_if_nothing_had_been(
 
 
 def test_a_kill_report_tells_a_difference(config, checkpoint, tmp_path, monkeypatch):
-    from mmdet_ovis.apis import extraction_kills
+    from mmdet_ovis.apis.extraction import kills
 
-    read, number = extraction_kills._contents, []
+    read, number = kills._contents, []
 
     def contents_with_litter(folder):
         number.append(folder)
         return read(folder) | ({'litter': b''} if len(number) > 1 else {})
 
-    monkeypatch.setattr(extraction_kills, '_contents', contents_with_litter)
+    monkeypatch.setattr(kills, '_contents', contents_with_litter)
     config_file = tmp_path / 'config.py'
     config.dump(config_file)
     extraction = {'config': config_file, 'checkpoint': checkpoint, 'device': 'cpu'}
@@ -89,10 +89,9 @@ def test_mistakes_of_a_kill_test_are_explained(tmp_path):
 
 
 def test_a_tiny_extraction_is_made(root, tmp_path, monkeypatch):
-    from mmdet_ovis.apis import extraction_kills
-    from mmdet_ovis.apis.extraction import extract_pseudo_labels
+    from mmdet_ovis.apis.extraction import extract_pseudo_labels, kills
 
-    monkeypatch.setattr(extraction_kills, 'TINY_IMAGES', 3)
+    monkeypatch.setattr(kills, 'TINY_IMAGES', 3)
     config = root / 'configs' / 'openshapes' / 'pa_extract.py'
     extraction = make_tiny_extraction(config, tmp_path)
     out = tmp_path / 'masks.json'

@@ -7,14 +7,14 @@ import os
 import pytest
 import torch
 
-from mmdet_ovis.apis import extraction_launch
-from mmdet_ovis.apis.extraction_launch import Place
+from mmdet_ovis.apis.extraction import launch
+from mmdet_ovis.apis.extraction.launch import Place
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch):
     """A machine with 16 cores."""
-    monkeypatch.setattr(extraction_launch, '_available_cores', lambda: 16)
+    monkeypatch.setattr(launch, '_available_cores', lambda: 16)
 
 
 def torchrun(rank=5, world_size=8, local_rank=1, local_world_size=4):

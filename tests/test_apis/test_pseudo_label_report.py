@@ -11,8 +11,8 @@ import pytest
 from pycocotools import mask as mask_api
 
 from mmdet_ovis.apis.pseudo_label_report import make_report
-from mmdet_ovis.apis.pseudo_label_report_pages import Block, render
-from mmdet_ovis.apis.pseudo_label_report_pictures import COLORS
+from mmdet_ovis.apis.pseudo_label_report.pages import Block, render
+from mmdet_ovis.apis.pseudo_label_report.pictures import COLORS
 from mmdet_ovis.utils.image import read_image, write_image
 
 HEIGHT, WIDTH = 40, 60

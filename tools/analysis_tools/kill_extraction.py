@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_ovis.apis.extraction_kills import kill_extractions, make_tiny_extraction
+from mmdet_ovis.apis.extraction.kills import kill_extractions, make_tiny_extraction
 from mmdet_ovis.pseudo_labels.store import CHUNK_SIZE
 from mmdet_ovis.utils.cli import add_cfg_options, add_trust_checkpoint, run_tool
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 
 from mmdet_ovis.apis.pseudo_label_report import make_report
-from mmdet_ovis.apis.pseudo_label_report_pages import FORMATS
+from mmdet_ovis.apis.pseudo_label_report.pages import FORMATS
 from mmdet_ovis.utils.cli import run_tool
 
 

@@ -1,0 +1,197 @@
+"""Extraction: from a trained affinity network to pseudo annotations of a dataset.
+
+The network runs in this process, reading in threads ahead of it, grouping and encoding
+in a pool of workers, and the results go into a store that survives a kill at any moment
+and that other processes may share. The output has the same bytes for any number of
+workers, shards and interruptions.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import MMLogger
+
+from ...pseudo_labels.chunks import Counts
+from ...pseudo_labels.export import export_per_image
+from ...pseudo_labels.run_folder import remove_leftovers
+from ...pseudo_labels.run_header import completed_counts
+from ...pseudo_labels.shards import Shard
+from ...pseudo_labels.store import CHUNK_SIZE, PseudoLabelStore
+from ...utils.progress import show_progress
+from .inputs import AffinityNetwork, ImageReader
+from .launch import Place
+from .loop import ExtractionLoop, Progress
+from .ranking import make_pool
+from .setup import build_source, load_extraction_config, run_signature
+from .summary import ExtractionSummary
+
+
+class ExtractionInterrupted(KeyboardInterrupt):
+    """The job was stopped by a signal; its finished chunks are safe."""
+
+
+def extract_pseudo_labels(
+    config: Config | str | Path,
+    checkpoint: str | Path,
+    out: str | Path,
+    use_gt_masks: bool = True,
+    topk: int | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    device: str | None = None,
+    max_broken: float | None = None,
+    trust_checkpoint: bool = False,
+    chunk_size: int = CHUNK_SIZE,
+    shard: Shard | None = None,
+    ann_dir: str | Path | None = None,
+    rescale: bool | None = None,
+    progress: Progress = show_progress,
+) -> ExtractionSummary:
+    """Extract pseudo annotations from the affinities of a network.
+
+    Repeating a call resumes it; when it is complete, it returns at once. Several
+    processes may work on one output, each on a shard of its own; who comes last
+    completes it.
+
+    Args:
+        config (Config | str | Path): Config with ``model``, ``test_dataloader`` (the
+            images to extract from), and optionally ``pa_to_masks`` (parameters of
+            :class:`pa_lib.GroupingConfig`) and ``extraction`` (arguments of the
+            source, see :func:`.setup.build_source`). The pipeline of the
+            dataset is called from several threads, and must do the same whenever it is
+            called.
+        checkpoint (str | Path): Weights of the network.
+        out (str | Path): JSON file to write: a list with the annotations of each
+            image, in dataset order. Beside it come ``.summary.json``, ``.run.json``
+            and, if images could not be processed, ``.quarantine.jsonl``.
+        use_gt_masks (bool): Compare with the seen instances of the annotation file
+            (``gt_iou``); otherwise ``gt_iou`` is 0. Defaults to True.
+        topk (int, optional): Masks an image; overrides the config.
+        limit (int, optional): Process the first images only.
+        workers (int, optional): Processes for grouping and encoding; 0 does it in
+            this process. Defaults to the number of cores less one, at most 8.
+        cfg_options (Mapping, optional): Changes to the config.
+        overwrite (bool): Start over instead of resuming. Defaults to False.
+        device (str, optional): Where the network runs. Defaults to the GPU if there
+            is one.
+        max_broken (float, optional): Share of the images that may be broken before
+            the job fails. Defaults to 5 %, and a few in a small dataset.
+        trust_checkpoint (bool): Load a checkpoint that holds pickled code.
+        chunk_size (int): Images between two writes, and the grain in which shards
+            divide the work. Defaults to 256.
+        shard (Shard, optional): Part of the images to process. Defaults to all.
+        ann_dir (str | Path, optional): Folder for one file an image, written when the
+            output is complete.
+        rescale (bool, optional): Masks at the size of the original images rather than
+            of the network input; overrides the config.
+        progress (Progress): How progress is shown.
+
+    Returns:
+        ExtractionSummary: What was found, and the time it took.
+
+    Raises:
+        FileNotFoundError: If config, checkpoint or annotation file are missing.
+        ValueError: If one of them is broken or does not fit.
+        SignatureMismatchError: If ``out`` belongs to a run with other settings.
+        OutputInUseError: If another process is at work on the same shard.
+        TooManyBrokenError: If more images are broken than ``max_broken`` allows.
+        ExtractionInterrupted: If Ctrl-C or SIGTERM stopped the job.
+        ChildProcessError: If a worker died.
+        OSError: If the output cannot be written; what is done so far is kept.
+    """
+    start = time.monotonic()
+    cfg = load_extraction_config(config, cfg_options)
+    source = build_source(cfg, topk, rescale)
+    signature = run_signature(cfg, checkpoint, source, use_gt_masks, limit)
+    counts = None if overwrite else completed_counts(out, signature)
+    if counts is not None and ann_dir is None:
+        return _already_complete(out, counts)
+    reader = ImageReader(
+        DATASETS.build(cfg.test_dataloader.dataset), use_gt_masks, limit
+    )
+    store = PseudoLabelStore(
+        out, reader.image_ids, signature, chunk_size, max_broken, shard
+    )
+    with _interruptible(store), store:
+        if store.open(overwrite):
+            summary = _already_complete(out, store.counts)
+        else:
+            loop = ExtractionLoop(reader, store)
+            if loop.pending:
+                device = device or get_device()
+                network = AffinityNetwork(cfg, checkpoint, device, trust_checkpoint)
+                n_workers = Place.of('none').workers if workers is None else workers
+                with make_pool(
+                    cfg, source, n_workers, device, trust_checkpoint
+                ) as pool:
+                    loop.run(network, pool, progress)
+            with store.completing() as counts:
+                loop.seconds['total'] = time.monotonic() - start
+                summary = _summarize(store, counts, loop)
+                if summary.is_complete:
+                    summary.save(store.parts_dir)
+    if ann_dir is not None and summary.is_complete:
+        export_per_image(out, ann_dir, reader.image_ids)
+    return summary
+
+
+def _already_complete(out: str | Path, counts: Counts) -> ExtractionSummary:
+    MMLogger.get_current_instance().info('%s is already complete', out)
+    remove_leftovers(Path(out))
+    return ExtractionSummary.of(out, counts, counts.n_images)
+
+
+def _summarize(
+    store: PseudoLabelStore, counts: Counts | None, loop: ExtractionLoop
+) -> ExtractionSummary:
+    """Sum up all images, or those of this shard while others have no result."""
+    n_missing, broken = 0, store.quarantine.images
+    if counts is None:
+        counts, broken = store.own_counts, store.own_broken
+        n_missing = len(store.image_ids) - store.counts.n_images
+    n_resumed = counts.n_images - len(loop.pending)
+    return ExtractionSummary.of(
+        store.out, counts, n_resumed, broken, loop.seconds, str(store.shard), n_missing
+    )
+
+
+@contextmanager
+def _interruptible(store: PseudoLabelStore) -> Iterator[None]:
+    """Let SIGTERM end the job as Ctrl-C does, and both with a word on what is kept."""
+    try:
+        with _sigterm_interrupts():
+            yield
+    except KeyboardInterrupt:
+        raise ExtractionInterrupted(
+            f'interrupted; {store.counts.n_images} of {len(store.image_ids)} images '
+            f'are done and kept beside {store.out}, repeat the command to resume'
+        ) from None
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end the job as Ctrl-C does; only the main thread may set that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

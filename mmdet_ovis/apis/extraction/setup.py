@@ -1,0 +1,119 @@
+"""From a config to what an extraction consists of, and what its output depends on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmdet.registry import TASK_UTILS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from ...pseudo_labels.signature import RunSignature, file_sha256
+from ...pseudo_labels.sources import AffinitySource, PseudoLabelSource
+from ...version import __version__
+from ..oln_ranker import RANKER_KEY, ranker_signature, split_grouping
+from ..running import load_config
+from .inputs import annotation_file, model_cfg
+
+
+def load_extraction_config(
+    config: Config | str | Path, cfg_options: Mapping[str, Any] | None = None
+) -> Config:
+    """Load a config and make it the one that registries resolve names for.
+
+    Args:
+        config (Config | str | Path): A config or its file.
+        cfg_options (Mapping, optional): Changes to it.
+
+    Returns:
+        Config: A copy.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be parsed, or is not one for extraction.
+    """
+    if isinstance(config, Config):
+        cfg = config.copy()
+        cfg.merge_from_dict(dict(cfg_options or {}))
+    else:
+        cfg = load_config(config, cfg_options)
+    for key in ('model', 'test_dataloader'):
+        if cfg.get(key) is None:
+            raise ValueError(
+                f'{cfg.filename or "the config"} has no {key}; use a config such as '
+                'configs/pairwise_affinity/pa_extract.py'
+            )
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    return cfg
+
+
+def build_source(
+    cfg: Config, topk: int | None = None, rescale: bool | None = None
+) -> PseudoLabelSource:
+    """Build the source that turns affinities into annotations.
+
+    Args:
+        cfg (Config): ``extraction`` holds the arguments of the source, with its
+            ``type`` in mmdet's ``TASK_UTILS`` (default: ``AffinitySource``). The
+            grouping parameters are ``pa_to_masks``, at the top level or else in
+            ``model.test_cfg``.
+        topk (int, optional): Overrides ``extraction.topk``.
+        rescale (bool, optional): Overrides ``extraction.rescale``.
+
+    Returns:
+        PseudoLabelSource: The source.
+
+    Raises:
+        ValueError: If there is no source of that type, or an argument is wrong.
+    """
+    args = dict(cfg.get('extraction') or {})
+    args.setdefault('type', 'AffinitySource')
+    cls = TASK_UTILS.get(args['type'])
+    if cls is None:
+        raise ValueError(
+            f"extraction.type '{args['type']}' is not registered in TASK_UTILS; "
+            'AffinitySource is what groups affinities'
+        )
+    grouping, _ = split_grouping(cfg)
+    if grouping is not None and issubclass(cls, AffinitySource):
+        args.setdefault('pa_to_masks', grouping)
+    overrides = {'topk': topk, 'rescale': rescale}
+    args.update({key: value for key, value in overrides.items() if value is not None})
+    return TASK_UTILS.build(args)
+
+
+def run_signature(
+    cfg: Config,
+    checkpoint: str | Path,
+    source: PseudoLabelSource,
+    use_gt_masks: bool,
+    limit: int | None,
+) -> RunSignature:
+    """Collect what the output depends on.
+
+    Raises:
+        FileNotFoundError: If checkpoint or annotation file are missing.
+    """
+    _, ranker = split_grouping(cfg)
+    judge = {} if ranker is None else {RANKER_KEY: ranker_signature(ranker)}
+    return RunSignature(
+        {
+            **judge,
+            'version': __version__,
+            'model': _plain(model_cfg(cfg)),
+            'dataset': _plain(cfg.test_dataloader.dataset),
+            'checkpoint_sha256': file_sha256(checkpoint),
+            'annotation_file_sha256': file_sha256(annotation_file(cfg)),
+            'source': {'name': source.name, **source.parameters},
+            'use_gt_masks': use_gt_masks,
+            'limit': limit,
+        }
+    )
+
+
+def _plain(cfg: Mapping[str, Any]) -> Any:
+    """Make a config what JSON makes of it, so that it compares equal with a file."""
+    return json.loads(json.dumps(cfg.to_dict(), default=repr))
