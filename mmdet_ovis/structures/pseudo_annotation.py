@@ -45,6 +45,7 @@ class PseudoAnnotation(TypedDict):
     pseudo: NotRequired[int]  # always 1
     source: NotRequired[str]  # 'pa', 'gradcam', 'teacher', ...
     word: NotRequired[str]  # what the mask shows, where the source knows
+    orig_shape: NotRequired[list[int]]  # of an image that the mask is not as large as
 
 
 def is_pseudo(ann: Mapping[str, Any]) -> bool:
