@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from mmengine.dist import is_main_process
-
-from mmdet_ovis.apis.running import build_runner, load_config, set_evaluation
-from mmdet_ovis.utils.checkpoint import trust_checkpoints
+from mmdet_ovis.apis.running import load_config, run_test, set_evaluation
 from mmdet_ovis.utils.cli import (
     add_cfg_options,
     add_runner_options,
@@ -16,7 +12,6 @@ from mmdet_ovis.utils.cli import (
     run_tool,
     set_local_rank,
 )
-from mmdet_ovis.utils.io import atomic_write_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,13 +47,15 @@ def main() -> None:
     set_local_rank(args.local_rank)
     cfg = load_config(args.config, args.cfg_options)
     set_evaluation(cfg, args.eval, args.eval_class, args.out)
-    cfg.load_from = args.checkpoint
-    if not Path(args.checkpoint).is_file():
-        raise FileNotFoundError(f'no such checkpoint: {args.checkpoint}')
-    with trust_checkpoints(args.trust_checkpoint):
-        metrics = build_runner(cfg, args.config, args.work_dir, args.launcher).test()
-    if args.metrics_out and is_main_process():
-        atomic_write_json(args.metrics_out, metrics, indent=2)
+    run_test(
+        cfg,
+        args.config,
+        args.checkpoint,
+        work_dir=args.work_dir,
+        launcher=args.launcher,
+        trust=args.trust_checkpoint,
+        out=args.metrics_out,
+    )
 
 
 if __name__ == '__main__':

@@ -8,8 +8,12 @@ from typing import Any
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+
+from ..utils.checkpoint import trust_checkpoints
+from ..utils.io import atomic_write_json
 
 EVAL_METRICS = ('bbox', 'segm')
 
@@ -58,6 +62,44 @@ def build_runner(
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def run_test(
+    cfg: Config,
+    config_path: str | Path,
+    checkpoint: str | Path,
+    work_dir: str | None = None,
+    launcher: str = 'none',
+    trust: bool = False,
+    out: str | Path | None = None,
+) -> dict[str, float]:
+    """Test a checkpoint, and keep the metrics.
+
+    Args:
+        cfg (Config): The config.
+        config_path (str | Path): Where it came from.
+        checkpoint (str | Path): The checkpoint.
+        work_dir (str, optional): See :func:`build_runner`.
+        launcher (str): See :func:`build_runner`.
+        trust (bool): Load the checkpoint even if it holds pickled code.
+        out (str | Path, optional): JSON file for the metrics; the first process of
+            several writes it.
+
+    Returns:
+        dict[str, float]: The metrics.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        CheckpointError: If it cannot be read, or is of another model.
+    """
+    if not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'no such checkpoint: {checkpoint}')
+    cfg.load_from = str(checkpoint)
+    with trust_checkpoints(trust):
+        metrics = build_runner(cfg, config_path, work_dir, launcher).test()
+    if out is not None and is_main_process():
+        atomic_write_json(out, metrics, indent=2)
+    return metrics
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:

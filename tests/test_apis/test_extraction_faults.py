@@ -78,12 +78,15 @@ def test_a_kill_report_tells_a_difference(config, checkpoint, tmp_path, monkeypa
     assert '| NO' in report.table()
 
 
-def test_mistakes_of_a_kill_test_are_explained(tmp_path):
+def test_mistakes_of_a_kill_test_are_explained(checkpoint, tmp_path):
     with pytest.raises(ValueError, match='kills is a positive number, not 0'):
         kill_extractions({}, tmp_path, kills=0)
     with pytest.raises(ValueError, match='at least one number of workers'):
         kill_extractions({}, tmp_path, workers=[])
     broken = {'config': tmp_path / 'none.py', 'checkpoint': tmp_path / 'none.pth'}
+    with pytest.raises(FileNotFoundError, match=r'no such checkpoint: .*none\.pth'):
+        kill_extractions(broken, tmp_path, kills=1, workers=[0])
+    broken['checkpoint'] = checkpoint
     with pytest.raises(ChildProcessError, match='not killed ended with code 1'):
         kill_extractions(broken, tmp_path, kills=1, workers=[0])
 

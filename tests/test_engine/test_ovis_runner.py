@@ -30,6 +30,15 @@ def test_a_checkpoint_of_another_model_is_not_tested(runner, tmp_path):
         runner.test()
 
 
+def test_a_checkpoint_of_a_distributed_model_is_tested(runner, tmp_path):
+    """Its keys have a prefix."""
+    path = tmp_path / 'distributed.pth'
+    state = runner.model.state_dict()
+    torch.save({f'module.{k}': torch.zeros_like(v) for k, v in state.items()}, path)
+    runner.load_checkpoint(str(path))
+    assert not any(value.any() for value in runner.model.state_dict().values())
+
+
 def test_work_folder_is_named_after_the_config(root, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     path = root / 'configs' / 'openshapes' / 'pa_train.py'

@@ -10,6 +10,7 @@ from mmdet_ovis.evaluation.functional.affinity_error import (
     affinity_errors,
     affinity_scores,
     calibration_histogram,
+    inner_outer_scores,
 )
 from mmdet_ovis.evaluation.functional.boundary import (
     BOUNDARY_THRESHOLDS,
@@ -23,6 +24,7 @@ from mmdet_ovis.evaluation.functional.proposal_recall import (
     oracle_recall,
     proposal_recall,
     proposal_recalls,
+    recall_by_threshold,
 )
 
 
@@ -185,6 +187,46 @@ def test_nothing_valid_is_minus_one():
         assert not calibration_histogram(images)[:, 2].any()
 
 
+def test_inner_and_outer_errors_by_hand():
+    """Per-image means, averaged over the images that have a valid location."""
+    prediction = np.array([[[0.5, 0.75, 0.25, 0.9]]])
+    target = np.array([[[1.0, 1.0, 0.0, 0.875]]])
+    valid = np.ones((1, 1, 4), dtype=bool)
+    first = affinity_errors(prediction, target, valid)
+    second = affinity_errors(prediction, target, valid & (target == 0.875))
+    nothing = affinity_errors(prediction, target, ~valid)
+    scores = inner_outer_scores([first, second, nothing])
+    assert scores == pytest.approx(
+        {
+            'inner_pa_l1': (0.5 + 0.25) / 2 / 2,
+            'inner_pa_ce': -(np.log(0.5) + np.log(0.75)) / 2 / 2,
+            'inner_pa_share': 2 / 5,
+            'outer_pa_l1': 0.25 / 2,
+            'outer_pa_ce': -np.log(0.75) / 2,
+            'outer_pa_share': 1 / 5,
+        },
+        abs=1e-5,
+    )
+    assert scores['outer_pa_l1'] == pytest.approx(0.25 / (1 + 1e-5) / 2, abs=1e-12)
+
+
+def test_bug_16_outer_errors_are_zero_where_targets_are_means():
+    """No pixel next to an object has eight foreign neighbours, so no target is 0."""
+    rng = np.random.default_rng(3)
+    target = rng.integers(1, 9, (1, 20, 20)) / 8
+    errors = affinity_errors(rng.random(target.shape), target, target > 0)
+    scores = inner_outer_scores([errors])
+    assert scores['outer_pa_ce'] == scores['outer_pa_l1'] == 0
+    assert scores['outer_pa_share'] == 0
+    assert scores['inner_pa_share'] > 0.05
+
+
+def test_inner_and_outer_without_a_valid_location_are_minus_one():
+    nothing = np.zeros((1, 2, 2))
+    for images in ([affinity_errors(nothing, nothing, nothing > 0)], []):
+        assert set(inner_outer_scores(images).values()) == {-1.0}
+
+
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r'\(8, 2, 2\), \(1, 2, 2\)'):
         affinity_errors(
@@ -210,6 +252,16 @@ def test_each_proposal_takes_the_best_free_object():
     assert recalls['AR@1'] == pytest.approx(5 / 20)
     assert recalls['AR@2'] == pytest.approx(9 / 20)
     assert recalls['AR@3'] == recalls['AR@all'] == pytest.approx(19 / 20)
+
+
+def test_recall_by_threshold_averages_to_the_recall():
+    ranks = finding_ranks(np.array([[0.6, 0.7], [0.0, 0.9], [0.95, 0.0]]))
+    table = recall_by_threshold(ranks, budgets=(1, 2))
+    assert table.shape == (10, 3)
+    assert table[[0, 5, 9]].tolist() == [[0.5, 0.5, 1], [0, 0.5, 1], [0, 0, 0.5]]
+    means = [*proposal_recalls(ranks, budgets=(1, 2)).values()]
+    np.testing.assert_allclose(table.mean(axis=0), means)
+    assert (recall_by_threshold(ranks[:, :0], budgets=(1,)) == -1).all()
 
 
 def test_recall_without_objects_is_minus_one_and_without_proposals_zero():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -141,6 +142,23 @@ def test_two_processes_give_the_metrics_of_one(ann_file):
     first.results.extend(second.results)
     together = run(ann_file, [sample(i) for i in OBJECTS], eval_class='all')
     assert first.evaluate(3) == together
+
+
+def test_detections_do_not_stay_in_memory(ann_file, tmp_path):
+    """What is kept of an image does not grow with its detections."""
+
+    def size(repeat, **options):
+        config = {'type': 'OpenWorldCocoMetric', 'ann_file': ann_file, **options}
+        metric = METRICS.build({**config, 'eval_class': 'all'})
+        data_sample = sample(3)
+        instances = data_sample.pred_instances
+        data_sample.pred_instances = InstanceData.cat([instances] * repeat)
+        metric.process({}, [data_sample.to_dict()])
+        return len(pickle.dumps(metric.results))
+
+    assert size(500) < size(50) * 1.1
+    written = {'outfile_prefix': str(tmp_path / 'run')}
+    assert size(500, **written) > 5 * size(50, **written)
 
 
 def test_mask_scores_rank_the_masks(ann_file):

@@ -11,6 +11,7 @@ from mmdet.registry import METRICS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData, PixelData
 
 import mmdet_ovis.evaluation  # noqa: F401  (registers the metric)
@@ -97,6 +98,42 @@ def test_seen_and_unseen_objects_in_one_pass():
 
 def test_without_flags_there_is_no_split():
     assert not any('seen' in key for key in run([make_sample()]))
+
+
+def test_the_numbers_of_the_reference_and_a_word_on_their_use(caplog):
+    """The reference code's four errors; the outer ones say nothing here."""
+    sample = make_sample(with_grouping=False)
+    sample.gt_affinity.target = (sample.gt_affinity.target > 0.5).float()
+    both = run([sample])
+    assert both['pa/inner_pa_l1'] == pytest.approx(0.1, abs=1e-5)
+    assert both['pa/outer_pa_l1'] == pytest.approx(0.1, abs=1e-5)
+    assert both['pa/outer_pa_ce'] == pytest.approx(-np.log(0.9), abs=1e-5)
+    assert both['pa/inner_pa_share'] + both['pa/outer_pa_share'] == 1
+
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        sample.gt_affinity.target[sample.gt_affinity.target == 0] = 0.125
+        assert run([sample])['pa/outer_pa_share'] == 0
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert 'outer_pa_ce and outer_pa_l1 mean nothing: only 0.0000 %' in caplog.text
+    assert 'inner_pa_ce and' not in caplog.text
+
+
+def test_recall_by_iou_is_in_the_log(caplog):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        metrics = run([make_sample()])
+    finally:
+        logger.removeHandler(caplog.handler)
+    (mean,) = (line for line in caplog.text.splitlines() if line.startswith('| mean '))
+    values = [float(cell) for cell in mean.split('|')[2:-1]]
+    assert len(values) == 9
+    assert values[-1] == pytest.approx(metrics['pa/proposal_AR@all'], abs=1e-4)
+    assert '| 0.95 ' in caplog.text
+    assert metrics['pa/num_objects'] == 2
 
 
 def test_without_grouping_only_the_affinity_is_measured():

@@ -22,6 +22,7 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from ...datasets.openshapes import OpenShapesConfig, make_openshapes
+from ...utils.checkpoint import load_checkpoint
 from ...utils.io import atomic_open
 from .extract import extract_pseudo_labels
 from .setup import load_extraction_config
@@ -103,13 +104,17 @@ def kill_extractions(
         KillReport: What came of it.
 
     Raises:
-        ValueError: If ``kills`` is not positive or ``workers`` is empty.
+        ValueError: If ``kills`` is not positive, ``workers`` is empty, or the
+            checkpoint is refused.
         ChildProcessError: If a call failed that was not killed.
     """
     if kills < 1:
         raise ValueError(f'kills is a positive number, not {kills}')
     if not workers:
         raise ValueError('workers names at least one number of workers')
+    # Refused here, it is one error; in the calls it would be a traceback of theirs.
+    trust = extraction.get('trust_checkpoint', False)
+    load_checkpoint(extraction['checkpoint'], trust=trust)
     calls = _Calls(extraction, Path(work_dir))
     usual = {n: calls.measure(n) for n in dict.fromkeys(workers)}
     moments = random.Random(seed)

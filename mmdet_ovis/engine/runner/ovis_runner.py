@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.distributed as torch_dist
 from mmengine.device import get_device
@@ -12,16 +14,22 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch import nn
 
-from ...utils.checkpoint import check_state_dict
+from ...utils.checkpoint import (
+    CheckpointError,
+    DamagedCheckpointError,
+    check_state_dict,
+    model_state,
+)
+from .resuming import alternative_to, check_pointer, check_training_state
 
 
 @RUNNERS.register_module()
 class OVISRunner(Runner):
     """Runner that also works distributed on CPUs and tests only what it was given.
 
-    Processes talk through gloo where there is no GPU. A checkpoint that is tested must
-    have exactly the parameters of the model; with ``load_from`` in training, as usual,
-    it may differ.
+    Processes talk through gloo where there is no GPU. A checkpoint that is tested or
+    resumed from must have exactly the parameters of the model; with ``load_from`` in
+    training, as usual, it may differ.
     """
 
     def setup_env(self, env_cfg: dict) -> None:
@@ -47,17 +55,55 @@ class OVISRunner(Runner):
             )
         return super().wrap_model(model_wrapper_cfg, model)
 
-    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
-        """Load a checkpoint; outside training it must fit the model exactly.
+    def load_or_resume(self) -> None:
+        """Load or resume, if that was asked for."""
+        if self._resume and self._load_from is None and not self._has_loaded:
+            check_pointer(self.work_dir)
+        super().load_or_resume()
+
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        """Go on from a checkpoint of this model that training has saved.
 
         Raises:
+            FileNotFoundError: If it does not exist.
+            DamagedCheckpointError: If it is damaged. Both name the newest whole
+                checkpoint beside it.
+            CheckpointError: If it is of another model, or holds weights only.
+        """
+        self._resume = True
+        if '://' not in filename and not Path(filename).is_file():
+            alternative = alternative_to(filename, self.work_dir)
+            raise FileNotFoundError(f'no such checkpoint: {filename}; {alternative}')
+        try:
+            super().resume(filename, *args, **kwargs)
+        except DamagedCheckpointError as error:
+            alternative = alternative_to(filename, self.work_dir)
+            raise DamagedCheckpointError(f'{error}; {alternative}') from None
+
+    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+        """Load a checkpoint; unless a new training starts from it, it must fit exactly.
+
+        Raises:
+            FileNotFoundError: If it does not exist.
             CheckpointError: If it cannot be read, or is of another model.
         """
-        training = isinstance(self._train_loop, BaseLoop)
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)
-        if not training:
-            model = self.model.module if is_model_wrapper(self.model) else self.model
-            check_state_dict(model, checkpoint.get('state_dict', checkpoint), filename)
+        state = model_state(checkpoint, filename)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        if self._resume or not isinstance(self._train_loop, BaseLoop):
+            check_state_dict(model, state, filename)
+        elif not state.keys() & model.state_dict().keys():
+            raise CheckpointError(
+                f'{filename} has no parameter of the model that the config builds '
+                f'({type(model).__name__})'
+            )
+        if self._resume:
+            check_training_state(checkpoint, filename)
+            if 'optimizer' not in checkpoint:
+                self.logger.warning(
+                    f'{filename} does not hold the state of the optimizer, which '
+                    'starts afresh'
+                )
         return checkpoint
 
 

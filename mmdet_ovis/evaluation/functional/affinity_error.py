@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 NUM_BINS = 10
 _EPS = 1e-7  # keeps the logarithm of float32 predictions finite
+_COUNT_EPS = 1e-5  # as GGN's reference code divides by numbers of locations
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,16 @@ class AffinityErrors:
         cross_entropy (float): Sum of the binary cross-entropy, in nats.
         bins (NDArray[np.float64]): Shape (3, 10): sum of predictions, sum of targets
             and number of locations, by prediction in [0, 0.1), ..., [0.9, 1].
+        inner (NDArray[np.float64]): Shape (3,): both sums and the number of locations
+            where the target is 1.
+        outer (NDArray[np.float64]): Shape (3,): the same where it is 0.
     """
 
     absolute: float
     cross_entropy: float
     bins: NDArray[np.float64]
+    inner: NDArray[np.float64]
+    outer: NDArray[np.float64]
 
 
 def affinity_errors(
@@ -57,10 +63,17 @@ def affinity_errors(
     entropy = -(t * np.log(safe) + (1 - t) * np.log(1 - safe))
     index = np.minimum((p * NUM_BINS).astype(int), NUM_BINS - 1)
     bins = [np.bincount(index, weights, minlength=NUM_BINS) for weights in (p, t, None)]
+    absolute = np.abs(p - t)
+    inner, outer = (
+        np.array([absolute[where].sum(), entropy[where].sum(), where.sum()])
+        for where in (t == 1, t == 0)
+    )
     return AffinityErrors(
-        float(np.abs(p - t).sum()),
+        float(absolute.sum()),
         float(entropy.sum()),
         np.array(bins, dtype=np.float64),
+        inner,
+        outer,
     )
 
 
@@ -81,6 +94,45 @@ def affinity_scores(images: Sequence[AffinityErrors]) -> dict[str, float]:
         'BCE': sum(image.cross_entropy for image in images) / count,
         'ECE': float(np.abs(bins[0] - bins[1]).sum() / count),
     }
+
+
+def inner_outer_scores(images: Sequence[AffinityErrors]) -> dict[str, float]:
+    """Return the four numbers that GGN's reference code reports.
+
+    Each is the mean over images of the mean over the locations of an image. Images
+    without a valid location do not count; others without a location of the kind count
+    as 0. With targets reduced by ``'mean'`` hardly any is 0, and then the outer numbers
+    are means over next to nothing: see the shares.
+
+    Returns:
+        dict[str, float]: ``inner_pa_ce`` and ``inner_pa_l1``, cross-entropy (nats) and
+        absolute error where the target is 1; ``outer_pa_ce`` and ``outer_pa_l1`` where
+        it is 0; ``inner_pa_share`` and ``outer_pa_share``, how many of all valid
+        locations these are, in [0, 1]. All -1.0 if no location is valid.
+
+    Examples:
+        >>> errors = affinity_errors(
+        ...     np.array([0.5, 0.9]), np.array([1.0, 0.875]), np.array([True, True])
+        ... )
+        >>> scores = inner_outer_scores([errors])
+        >>> [round(scores[f'inner_pa_{key}'], 3) for key in ('ce', 'l1', 'share')]
+        [0.693, 0.5, 0.5]
+        >>> scores['outer_pa_l1'], scores['outer_pa_share']
+        (0.0, 0.0)
+    """
+    images = [image for image in images if image.bins[2].any()]
+    count = _add_bins(images)[2].sum()
+    scores = {}
+    for name in ('inner', 'outer'):
+        sums = np.array([getattr(image, name) for image in images]).reshape(-1, 3)
+        l1, ce = -1.0, -1.0
+        if count > 0:
+            l1, ce = (sums[:, :2] / (sums[:, 2:] + _COUNT_EPS)).mean(axis=0)
+        scores[f'{name}_pa_ce'] = float(ce)
+        scores[f'{name}_pa_l1'] = float(l1)
+        share = sums[:, 2].sum() / count if count > 0 else -1.0
+        scores[f'{name}_pa_share'] = float(share)
+    return scores
 
 
 def calibration_histogram(images: Sequence[AffinityErrors]) -> NDArray[np.float64]:

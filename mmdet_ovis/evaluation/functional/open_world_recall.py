@@ -156,7 +156,7 @@ def evaluate_image(
     return ImageOutcome(
         num_objects=(~ignored & ~absent).sum(axis=1).reshape(shape),
         hits=hits.astype(np.int64).reshape(*shape, *hits.shape[1:]),
-        scores=scores[: outcomes.shape[-1]],
+        scores=scores[: outcomes.shape[-1]].copy(),  # lets go of the others
         outcomes=outcomes.reshape(*shape, *outcomes.shape[1:]),
     )
 

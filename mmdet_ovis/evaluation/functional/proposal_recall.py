@@ -77,6 +77,25 @@ def proposal_recalls(
     return {**metrics, 'AR@all': proposal_recall(ranks)}
 
 
+def recall_by_threshold(
+    ranks: NDArray[np.int64], budgets: Sequence[int] = PROPOSAL_BUDGETS
+) -> NDArray[np.float64]:
+    """Return the recall at each IoU threshold.
+
+    Args:
+        ranks (NDArray[np.int64]): Shape (10, G), see `finding_ranks`.
+        budgets (Sequence[int]): K numbers of proposals an image.
+
+    Returns:
+        NDArray[np.float64]: Shape (10, K + 1), in [0, 1], the last column with all
+        proposals; -1.0 everywhere if there is no object. The mean of a column is the AR
+        of its budget.
+    """
+    if ranks.shape[1] == 0:
+        return np.full((len(ranks), len(budgets) + 1), -1.0)
+    return np.stack([(ranks < k).mean(axis=1) for k in (*budgets, NEVER)], axis=1)
+
+
 def oracle_recall(best_ious: NDArray[np.float64]) -> float:
     """Return the average recall if each object could choose its region.
 

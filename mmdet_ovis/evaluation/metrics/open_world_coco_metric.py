@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmdet.evaluation.metrics import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.fileio import get_local_path
 from mmengine.logging import MMLogger
+from numpy.typing import NDArray
 
 from ...utils.coco import load_coco
 from ..coco_objects import Detections, GroundTruth
 from ..coco_shapes import IOU_TYPES
-from ..functional.open_world_recall import MAX_DETS, check_protocol
-from ..open_world import evaluate_open_world, format_table, split_category_ids
+from ..functional.open_world_recall import MAX_DETS, ImageOutcome, check_protocol
+from ..open_world import (
+    evaluate_detections,
+    format_table,
+    split_category_ids,
+    summarize_outcomes,
+)
 
 
 @METRICS.register_module()
@@ -32,6 +39,9 @@ class OpenWorldCocoMetric(CocoMetric):
     for AR@1000). Predicted labels are ignored, also those of a class-aware model; they
     only choose the ``category_id`` in the results file, and a label that names no
     category of the file is written as its first one.
+
+    Each image is evaluated when its detections come, in the process that has them; what
+    stays in memory, or is sent to the first process, are some kilobytes an image.
 
     The keys, after the prefix, are those of
     `mmdet_ovis.evaluation.open_world.evaluate_open_world`: ``segm_AR@100`` on
@@ -61,8 +71,8 @@ class OpenWorldCocoMetric(CocoMetric):
     Raises:
         FileNotFoundError: If there is no ``ann_file``.
         ValueError: If it is not a COCO file, lacks a class of a split, or a parameter
-            is unknown. In `evaluate`, if a prediction is of an image that the file
-            lacks or of another size.
+            is unknown. In `process`, if a prediction is of an image that the file lacks
+            or of another size.
     """
 
     def __init__(
@@ -100,39 +110,74 @@ class OpenWorldCocoMetric(CocoMetric):
         self._ground_truth = GroundTruth(self._coco_api.dataset, str(ann_file))
         self._splits = split_category_ids(self._ground_truth, eval_class, seen_class)
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Evaluate the images of a batch, and keep their counts.
+
+        The detections themselves are let go, unless they are to be written.
+
+        Args:
+            data_batch (Any): Not used.
+            data_samples (Sequence[dict]): Samples with predictions, as dicts.
+        """
+        done = len(self.results)
+        super().process(data_batch, data_samples)
+        self.results[done:] = [self._evaluate(x) for _, x in self.results[done:]]
+
+    def _evaluate(self, prediction: dict) -> _ImageResult:
+        image_id = prediction['img_id']
+        self._check_prediction(prediction)
+        labels = prediction['labels']
+        category_ids = self._category_of_labels(labels.max(initial=0))
+        outcomes = {}
+        if not self.format_only:
+            for iou_type in self.metrics:
+                outcomes[iou_type] = evaluate_detections(
+                    self._ground_truth.objects(image_id, iou_type),
+                    _detections(prediction, iou_type, np.asarray(category_ids)[labels]),
+                    self._splits,
+                    self.protocol,
+                    self.max_dets,
+                )
+        keep = self.outfile_prefix is not None
+        return _ImageResult(image_id, outcomes, prediction if keep else None)
+
+    def compute_metrics(self, results: list[_ImageResult]) -> dict[str, float]:
         """Compute the metrics from the results of all processes.
 
         Args:
-            results (list): Pairs of image facts and predictions, one an image, as
-                `CocoMetric.process` makes them.
+            results (list): What `process` has kept, one entry an image.
 
         Returns:
             dict[str, float]: See the class; empty if ``format_only``.
         """
         logger = MMLogger.get_current_instance()
-        predictions = self._check_predictions([pred for _, pred in results])
-        self.cat_ids = self._category_of_labels(predictions)
-        if self.outfile_prefix is not None and predictions:
-            files = self.results2json(list(predictions.values()), self.outfile_prefix)
+        by_image = {result.image_id: result for result in results}
+        if self.outfile_prefix is not None and by_image:
+            predictions = [result.prediction for result in by_image.values()]
+            self.cat_ids = self._category_of_labels(
+                max(x['labels'].max(initial=0) for x in predictions)
+            )
+            files = self.results2json(predictions, self.outfile_prefix)
             logger.info(f'Detections are in {", ".join(sorted(set(files.values())))}')
         if self.format_only:
             return {}
         num_images = len(self._ground_truth.sizes)
-        if len(predictions) < num_images:
+        if len(by_image) < num_images:
             logger.warning(
-                f'{num_images - len(predictions)} of {num_images} images of '
+                f'{num_images - len(by_image)} of {num_images} images of '
                 f'{self._ground_truth.where} have no prediction; their objects count '
                 'as missed'
             )
-        metrics = evaluate_open_world(
-            self._ground_truth,
-            partial(self._detections, predictions),
-            self._splits,
-            self.metrics,
-            self.protocol,
-            self.max_dets,
-        )
+        for image_id in self._ground_truth.sizes.keys() - by_image.keys():
+            by_image[image_id] = self._evaluate(_nothing_in(image_id))
+        metrics = {}
+        for iou_type in self.metrics:
+            outcomes = [
+                by_image[image_id].outcomes[iou_type] for image_id in sorted(by_image)
+            ]
+            metrics.update(
+                summarize_outcomes(outcomes, self._splits, iou_type, self.max_dets)
+            )
         logger.info('\n' + format_table(metrics, self.metrics))
         return metrics
 
@@ -159,51 +204,63 @@ class OpenWorldCocoMetric(CocoMetric):
             for kind, path in written.items()
         }
 
-    def _check_predictions(self, predictions: list[dict]) -> dict[int, dict]:
-        """Index predictions by image and see that they fit the annotation file."""
-        for prediction in predictions:
-            image_id = prediction['img_id']
-            name = f'prediction for image {image_id}'
-            self._ground_truth.check_image_id(image_id, name)
-            if 'segm' not in self.metrics:
-                continue
-            if 'masks' not in prediction:
+    def _check_prediction(self, prediction: dict) -> None:
+        """See that a prediction fits the annotation file."""
+        image_id = prediction['img_id']
+        name = f'prediction for image {image_id}'
+        self._ground_truth.check_image_id(image_id, name)
+        if 'segm' not in self.metrics:
+            return
+        if 'masks' not in prediction:
+            raise ValueError(
+                f"{name} has no masks; metric 'segm' needs a model with masks"
+            )
+        size = self._ground_truth.sizes[image_id]
+        for mask in prediction['masks']:
+            if tuple(mask['size']) != size:
                 raise ValueError(
-                    f"{name} has no masks; metric 'segm' needs a model with masks"
+                    f'{name}: a mask has size {list(mask["size"])}, the image has '
+                    f'{list(size)} (height, width) in {self._ground_truth.where}'
                 )
-            size = self._ground_truth.sizes[image_id]
-            for mask in prediction['masks']:
-                if tuple(mask['size']) != size:
-                    raise ValueError(
-                        f'{name}: a mask has size {list(mask["size"])}, the image has '
-                        f'{list(size)} (height, width) in {self._ground_truth.where}'
-                    )
-        return {prediction['img_id']: prediction for prediction in predictions}
 
-    def _category_of_labels(self, predictions: dict[int, dict]) -> list[int]:
-        """Return the category id of each label that occurs."""
+    def _category_of_labels(self, highest: int) -> list[int]:
+        """Return the category id of each label up to the highest that occurs."""
         classes = (self.dataset_meta or {}).get('classes', ())
         category_ids = self._coco_api.get_cat_ids(cat_names=list(classes))
-        labels = [x['labels'].max(initial=0) for x in predictions.values()]
-        num_labels = 1 + int(max(labels, default=0))
-        if len(category_ids) == len(classes) >= num_labels:
+        if len(category_ids) == len(classes) > highest:
             return category_ids
-        return [next(iter(self._ground_truth.categories))] * num_labels
+        return [next(iter(self._ground_truth.categories))] * (int(highest) + 1)
 
-    def _detections(
-        self, predictions: dict[int, dict], image_id: int, iou_type: str
-    ) -> Detections:
-        """Return what `results2json` writes of one image, as arrays."""
-        prediction = predictions.get(image_id)
-        if prediction is None:
-            empty = [] if iou_type == 'segm' else np.empty((0, 4))
-            return Detections(empty, np.empty(0), np.empty(0, dtype=np.int64))
-        scores = prediction['scores']
-        if iou_type == 'segm':
-            scores = prediction.get('mask_scores', scores)
-            shapes = list(prediction['masks'])
-        else:
-            shapes = prediction['bboxes'].astype(np.float64)
-            shapes[:, 2:] -= shapes[:, :2]  # xyxy -> xywh
-        category_ids = np.asarray(self.cat_ids)[prediction['labels']]
-        return Detections(shapes, scores.astype(np.float64), category_ids)
+
+@dataclass(frozen=True)
+class _ImageResult:
+    """Outcomes of one image by IoU type, and its detections if they are written."""
+
+    image_id: int
+    outcomes: dict[str, ImageOutcome]
+    prediction: dict | None
+
+
+def _detections(
+    prediction: dict, iou_type: str, category_ids: NDArray[np.int64]
+) -> Detections:
+    """Return what `results2json` writes of one image, as arrays."""
+    scores = prediction['scores']
+    if iou_type == 'segm':
+        scores = prediction.get('mask_scores', scores)
+        shapes = list(prediction['masks'])
+    else:
+        shapes = prediction['bboxes'].astype(np.float64)
+        shapes[:, 2:] -= shapes[:, :2]  # xyxy -> xywh
+    return Detections(shapes, scores.astype(np.float64), category_ids)
+
+
+def _nothing_in(image_id: int) -> dict:
+    """Return the prediction of an image in which nothing is found."""
+    return {
+        'img_id': image_id,
+        'bboxes': np.zeros((0, 4)),
+        'scores': np.zeros(0),
+        'labels': np.zeros(0, dtype=np.int64),
+        'masks': [],
+    }

@@ -21,9 +21,19 @@ from ..functional.affinity_error import (
     affinity_errors,
     affinity_scores,
     calibration_histogram,
+    inner_outer_scores,
 )
 from ..functional.boundary import boundary_counts, boundary_scores, instance_boundary
-from ..functional.proposal_recall import finding_ranks, oracle_recall, proposal_recalls
+from ..functional.matching import IOU_THRESHOLDS
+from ..functional.proposal_recall import (
+    PROPOSAL_BUDGETS,
+    finding_ranks,
+    oracle_recall,
+    proposal_recalls,
+    recall_by_threshold,
+)
+
+_RARE = 1e-3  # a share of locations too small for their mean to say anything
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class GroupingQuality:
             finest partition.
         best_node (NDArray[np.float64]): Shape (G,), IoU of the best node of the tree.
         is_seen (NDArray[np.bool_] | None): Shape (G,), if the dataset says it.
-        sizes (dict[str, int]): Numbers of leaves, segments and proposals.
+        sizes (dict[str, int]): Numbers of objects, leaves, segments and proposals.
         seconds (dict[str, float]): Time of each step.
     """
 
@@ -76,12 +86,17 @@ class PairwiseAffinityMetric(BaseMetric):
     - ``affinity_MAE``, ``affinity_BCE`` (nats) and ``affinity_ECE`` against the soft
       targets. The loss makes the optimal output smaller than its target, so these are
       not 0 at the best; the calibration table in the log shows the relation.
-    - ``proposal_AR@{1,10,20,30,50,100,300,1000,all}``, the ranked masks.
+    - ``{inner,outer}_pa_{ce,l1}``, the errors that GGN's reference code reports, where
+      the target is 1 and where it is 0, and ``{inner,outer}_pa_share``, how many of the
+      locations these are. With targets reduced by ``'mean'`` hardly any is 0, and the
+      outer numbers mean nothing; the log says so.
+    - ``proposal_AR@{1,10,20,30,50,100,300,1000,all}``, the ranked masks; the log has a
+      table of their recall by IoU threshold.
     - ``leaf_recall``, ``tree_recall``: the AR that the regions of the finest partition
       and all nodes of the merge tree would reach if each object chose its best one.
     - ``seen_`` and ``unseen_`` before the keys of the last two points.
-    - ``num_leaves``, ``num_segments``, ``num_proposals`` and ``seconds_{step}``: means
-      over images.
+    - ``num_{objects,leaves,segments,proposals}`` and ``seconds_{step}``: means over
+      images.
 
     Args:
         tolerances (Sequence[int]): Distances at which boundary pixels match, in pixels.
@@ -154,6 +169,7 @@ class PairwiseAffinityMetric(BaseMetric):
             best_node=ious.max(axis=1),
             is_seen=None if is_seen is None else _to_numpy(is_seen).astype(bool),
             sizes={
+                'objects': len(ious),
                 'leaves': tree.n_leaves,
                 'segments': tree.n_nodes,
                 'proposals': len(grouping.node_ids),
@@ -178,12 +194,32 @@ class PairwiseAffinityMetric(BaseMetric):
         errors = [x.errors for x in results]
         for name, value in affinity_scores(errors).items():
             metrics[f'affinity_{name}'] = value
-        metrics.update(_grouping_metrics([x.grouping for x in results if x.grouping]))
+        metrics.update(inner_outer_scores(errors))
+        groupings = [x.grouping for x in results if x.grouping]
+        metrics.update(_grouping_metrics(groupings))
+        self._report(metrics, errors, groupings)
+        return metrics
+
+    def _report(
+        self,
+        metrics: dict[str, float],
+        errors: list[AffinityErrors],
+        groupings: list[GroupingQuality],
+    ) -> None:
         logger = MMLogger.get_current_instance()
         rows = [[key, f'{value:.4f}'] for key, value in metrics.items()]
         logger.info('\n' + AsciiTable([['pairwise affinity', 'value'], *rows]).table)
         logger.info('\n' + _calibration_table(errors))
-        return metrics
+        if groupings:
+            logger.info('\n' + _recall_table(groupings))
+        for name, value in (('inner', 1), ('outer', 0)):
+            share = metrics[f'{name}_pa_share']
+            if 0 <= share < _RARE:
+                logger.warning(
+                    f'{name}_pa_ce and {name}_pa_l1 mean nothing: only '
+                    f'{100 * share:.4f} % of the supervised locations have a target of '
+                    f"{value} (with reduction='mean', hardly any is 0)"
+                )
 
 
 def _grouping_metrics(images: list[GroupingQuality]) -> dict[str, float]:
@@ -217,6 +253,17 @@ def _calibration_table(errors: list[AffinityErrors]) -> str:
     ]
     header = ['affinity', 'mean prediction', 'mean target', 'locations']
     return AsciiTable([header, *rows]).table
+
+
+def _recall_table(images: list[GroupingQuality]) -> str:
+    recalls = recall_by_threshold(np.concatenate([x.ranks for x in images], axis=1))
+    rows = [
+        [f'{threshold:.2f}', *(f'{value:.4f}' for value in row)]
+        for threshold, row in zip(IOU_THRESHOLDS, recalls, strict=True)
+    ]
+    mean = ['mean', *(f'{value:.4f}' for value in recalls.mean(axis=0))]
+    header = ['recall at IoU', *(f'@{k}' for k in (*PROPOSAL_BUDGETS, 'all'))]
+    return AsciiTable([header, *rows, mean]).table
 
 
 def _to_numpy(value: torch.Tensor | np.ndarray) -> np.ndarray:

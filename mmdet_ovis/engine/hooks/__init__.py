@@ -1,0 +1,6 @@
+"""Hooks of training and testing."""
+
+from .affinity_visualization_hook import AffinityVisualizationHook
+from .checkpoint_hook import DurableCheckpointHook
+
+__all__ = ['AffinityVisualizationHook', 'DurableCheckpointHook']
