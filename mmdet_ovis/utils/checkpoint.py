@@ -37,6 +37,7 @@ _DAMAGE = (  # what the unpicklers raise on bytes that are no checkpoint
     TypeError,
     OverflowError,
     MemoryError,
+    AssertionError,
     OSError,
     struct.error,
     zipfile.BadZipFile,
