@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import cv2
 import numpy as np
 
 from mmdet_ovis.utils.io import atomic_write_json
+from mmdet_ovis.utils.parallel import map_in_processes
 
 from .captions import write_captions
 from .coco import annotate, coco_files, mentions_of
@@ -118,7 +117,7 @@ def _generate(
         paths.images(split).mkdir(parents=True, exist_ok=True)
     records: dict[str, list[dict]] = {split: [] for split in SPLITS}
     make = functools.partial(_make_image, paths, config)
-    for done, record in enumerate(_map(make, tasks, workers), start=1):
+    for done, record in enumerate(map_in_processes(make, tasks, workers), start=1):
         records[record['split']].append(record)
         if progress is not None:
             progress(done, len(tasks))
@@ -126,24 +125,6 @@ def _generate(
         split: _write_annotations(paths, config, split, records[split])
         for split in SPLITS
     }
-
-
-def _map(make: Callable, tasks: list[tuple], workers: int) -> Iterator[dict]:
-    """Results in the order of the tasks."""
-    if workers <= 1 or len(tasks) <= 1:
-        yield from map(make, tasks)
-        return
-    # Forked workers need not import the package again. Where there is no fork, what
-    # they run can be imported and pickled.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context('fork' if 'fork' in methods else 'spawn')
-    with ProcessPoolExecutor(workers, context, _start_worker) as pool:
-        yield from pool.map(make, tasks, chunksize=8)
-
-
-def _start_worker() -> None:
-    """One process, one thread: OpenCV's pool does not survive a fork."""
-    cv2.setNumThreads(0)
 
 
 def _make_image(
