@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmdet_ovis.apis.running import build_runner, enable_amp, load_config, set_resume
+from mmdet_ovis.apis.running import build_runner, enable_amp, load_config
 from mmdet_ovis.utils.checkpoint import trust_checkpoints
 from mmdet_ovis.utils.cli import (
     add_cfg_options,
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         help='go on from this checkpoint, or without a value from the newest one in '
-        'the work folder',
+        'the work folder (if there is none, start)',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(
@@ -43,13 +43,15 @@ def main() -> None:
     args = parse_args()
     set_local_rank(args.local_rank)
     cfg = load_config(args.config, args.cfg_options)
-    set_resume(cfg, args.resume)
     if args.amp:
         enable_amp(cfg)
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     with trust_checkpoints(args.trust_checkpoint):
-        build_runner(cfg, args.config, args.work_dir, args.launcher).train()
+        runner = build_runner(
+            cfg, args.config, args.work_dir, args.launcher, args.resume
+        )
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..engine.hooks.checkpoint_hook import POINTER
 from ..utils.checkpoint import trust_checkpoints
 from ..utils.io import atomic_write_json
 
@@ -39,7 +40,11 @@ def load_config(
 
 
 def build_runner(
-    cfg: Config, config_path: str | Path, work_dir: str | None, launcher: str
+    cfg: Config,
+    config_path: str | Path,
+    work_dir: str | None,
+    launcher: str,
+    resume: str | None = None,
 ) -> Runner:
     """Build the runner of a config.
 
@@ -49,6 +54,7 @@ def build_runner(
             ``work_dirs/<name of the config>``.
         work_dir (str, optional): Work folder of the command line, which goes first.
         launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        resume (str, optional): See :func:`set_resume`.
 
     Returns:
         Runner: Of the type that ``runner_type`` names, else mmengine's.
@@ -59,6 +65,7 @@ def build_runner(
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(config_path).stem)
+    set_resume(cfg, resume)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
@@ -103,11 +110,21 @@ def run_test(
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
-    """Apply ``--resume``: ``'auto'`` (newest checkpoint) or a checkpoint's path."""
+    """Apply ``--resume``.
+
+    Args:
+        cfg (Config): Its ``work_dir`` is known.
+        resume (str, optional): A checkpoint, or ``'auto'``: the newest one in the work
+            folder. As long as that has none, training starts as without
+            ``--resume``, from ``load_from`` if the config has it.
+    """
     if resume is None:
         return
-    cfg.resume = True
-    cfg.load_from = None if resume == 'auto' else resume
+    if resume != 'auto':
+        cfg.resume, cfg.load_from = True, resume
+    elif Path(cfg.work_dir, POINTER).exists():
+        # mmengine takes the newest one only if nothing else is to be loaded.
+        cfg.resume, cfg.load_from = True, None
 
 
 def enable_amp(cfg: Config) -> None:

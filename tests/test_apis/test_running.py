@@ -51,15 +51,27 @@ def test_options_without_meaning_are_refused(root):
         set_evaluation(cfg, eval_class='voc')
 
 
-def test_resume():
-    cfg = Config(dict(resume=False, load_from=None))
+def test_resume_from_a_checkpoint():
+    cfg = Config(dict(resume=False, load_from='before.pth'))
     set_resume(cfg, None)
     assert not cfg.resume
+    assert cfg.load_from == 'before.pth'
+    set_resume(cfg, 'some.pth')
+    assert cfg.resume
+    assert cfg.load_from == 'some.pth'
+
+
+@pytest.mark.parametrize('load_from', [None, 'before.pth'])
+def test_resume_without_a_value(tmp_path, load_from):
+    """What a training starts from is loaded by its first call, not by later ones."""
+    cfg = Config(dict(resume=False, load_from=load_from, work_dir=str(tmp_path)))
+    set_resume(cfg, 'auto')
+    assert not cfg.resume
+    assert cfg.load_from == load_from
+    (tmp_path / 'last_checkpoint').touch()  # whole or not, the runner sees to that
     set_resume(cfg, 'auto')
     assert cfg.resume
     assert cfg.load_from is None
-    set_resume(cfg, 'some.pth')
-    assert cfg.load_from == 'some.pth'
 
 
 def test_amp(cfg):

@@ -44,3 +44,32 @@ def test_work_folder_is_named_after_the_config(root, monkeypatch, tmp_path):
     path = root / 'configs' / 'openshapes' / 'pa_train.py'
     runner = build_runner(load_config(path), path, None, 'none')
     assert (tmp_path / 'work_dirs' / 'pa_train').samefile(runner.work_dir)
+
+
+def test_fine_tuning_may_be_resumed_from_its_first_call_on(root, tmp_path):
+    """The first call starts from ``load_from``, the next from what that has saved."""
+    path = root / 'configs' / 'openshapes' / 'pa_train.py'
+    work = tmp_path / 'work'
+
+    def start(load_from=None):
+        cfg = load_config(path)
+        cfg.model.backbone.init_cfg = None
+        cfg.load_from = load_from
+        cfg.param_scheduler = None
+        runner = build_runner(cfg, path, str(work), 'none', resume='auto')
+        runner.load_or_resume()
+        return runner
+
+    before = start()
+    value = next(before.model.parameters())
+    value.data.fill_(0.5)
+    torch.save({'state_dict': before.model.state_dict()}, tmp_path / 'before.pth')
+    first = start(str(tmp_path / 'before.pth'))
+    assert (next(first.model.parameters()) == 0.5).all()
+
+    next(first.model.parameters()).data.fill_(0.25)
+    first.optim_wrapper = first.build_optim_wrapper(first.optim_wrapper)
+    first.save_checkpoint(str(work), 'epoch_1.pth', meta=dict(epoch=0, iter=0))
+    (work / 'last_checkpoint').write_text(str(work / 'epoch_1.pth'))
+    second = start(str(tmp_path / 'before.pth'))
+    assert (next(second.model.parameters()) == 0.25).all()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...utils.checkpoint import CheckpointError, DamagedCheckpointError, load_checkpoint
+from ..hooks.checkpoint_hook import POINTER
 
 
 def check_pointer(work_dir: str | os.PathLike) -> None:
@@ -16,7 +17,7 @@ def check_pointer(work_dir: str | os.PathLike) -> None:
     Raises:
         DamagedCheckpointError: If it is empty, as a writer leaves it that was killed.
     """
-    pointer = Path(work_dir, 'last_checkpoint')
+    pointer = Path(work_dir, POINTER)
     if pointer.is_file() and not pointer.read_text(encoding='utf-8').strip():
         raise DamagedCheckpointError(f'{pointer} is empty; {alternative_to(pointer)}')
 
