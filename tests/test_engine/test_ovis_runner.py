@@ -46,7 +46,7 @@ def test_work_folder_is_named_after_the_config(root, monkeypatch, tmp_path):
     assert (tmp_path / 'work_dirs' / 'pa_train').samefile(runner.work_dir)
 
 
-def test_fine_tuning_may_be_resumed_from_its_first_call_on(root, tmp_path):
+def test_fine_tuning_may_be_resumed_from_its_first_call_on(root, openshapes, tmp_path):
     """The first call starts from ``load_from``, the next from what that has saved."""
     path = root / 'configs' / 'openshapes' / 'pa_train.py'
     work = tmp_path / 'work'
@@ -56,6 +56,8 @@ def test_fine_tuning_may_be_resumed_from_its_first_call_on(root, tmp_path):
         cfg.model.backbone.init_cfg = None
         cfg.load_from = load_from
         cfg.param_scheduler = None
+        cfg.train_dataloader.dataset.data_root = str(openshapes)
+        cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
         runner = build_runner(cfg, path, str(work), 'none', resume='auto')
         runner.load_or_resume()
         return runner
