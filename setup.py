@@ -35,7 +35,7 @@ setup(
     install_requires=read_requirements('runtime.txt'),
     extras_require={
         name: read_requirements(f'{name}.txt')
-        for name in ('mminstall', 'optional', 'tests', 'docs')
+        for name in ('mminstall', 'optional', 'ovis', 'tests', 'docs')
     },
     ext_modules=make_extensions(),
     zip_safe=False,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install mmdet_ovis and everything it needs: requirements/install.sh [tests] [docs]
+# Install mmdet_ovis and everything it needs: requirements/install.sh [ovis] [tests] [docs]
 #
 # Into the environment that python.sh names; .venv is made where none is active
 # (PYTHON=... chooses the interpreter it is made with). What is there already and fits
@@ -269,8 +269,8 @@ install_project() {
 # ---------------------------------------------------------------- all of it
 
 for extra; do
-    [ "$extra" = tests ] || [ "$extra" = docs ] || stop \
-        "unknown argument '$extra'" 'requirements/install.sh [tests] [docs]'
+    [ "$extra" = ovis ] || [ "$extra" = tests ] || [ "$extra" = docs ] || stop \
+        "unknown argument '$extra'" 'requirements/install.sh [ovis] [tests] [docs]'
 done
 choose_environment
 lock_environment

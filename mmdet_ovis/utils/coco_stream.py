@@ -42,12 +42,15 @@ def iter_coco_annotations(path: str | os.PathLike) -> Iterator[tuple[str, Any]]:
         raise ValueError(f"{path} is not a COCO file: it has no list 'annotations'")
 
 
-def load_coco_head(path: str | os.PathLike) -> tuple[COCO, int]:
+def load_coco_head(
+    path: str | os.PathLike, optional: Iterable[str] = ()
+) -> tuple[COCO, int]:
     """Load a COCO annotation file without its annotations.
 
     Args:
         path (str | PathLike): A COCO JSON file with ``images``, ``annotations`` and
             ``categories``.
+        optional (Iterable[str]): Lists that may be missing; they are empty then.
 
     Returns:
         tuple[COCO, int]: As :func:`.coco.load_coco` gives it, but with an empty list
@@ -71,6 +74,8 @@ def load_coco_head(path: str | os.PathLike) -> tuple[COCO, int]:
             else:
                 head[key] = stream.value()
         stream.end()
+    for key in optional:
+        head.setdefault(key, [])
     return index_coco(head, path), last_id
 
 

@@ -4,7 +4,8 @@ mmengine 0.10.12 falls back to an unrestricted unpickling when the restricted on
 refuses a checkpoint, so a booby-trapped file runs what it likes; and it writes files in
 place, so a kill at that moment leaves half a file under its name. Importing this module
 replaces both: whatever mmengine loads goes through ``mmdet_ovis.utils.checkpoint``, and
-its local files are written whole or not at all.
+its local files are written whole or not at all. ``torchvision://`` without torchvision
+ends in one line.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from .checkpoint import load_checkpoint, load_checkpoint_stream, load_checkpoint_url
 from .io import atomic_write_bytes
+from .packages import import_optional
 
 
 @CheckpointLoader.register_scheme(prefixes='', force=True)
@@ -49,9 +51,21 @@ def load_torch_file(file: Any, map_location: Any = None) -> dict:
     return load_checkpoint_stream(file, 'the checkpoint', map_location)
 
 
-# Not every loader of mmengine goes through its registry: these two call each other.
+_urls_of_torchvision = mmengine_checkpoint.get_torchvision_models
+
+
+def get_torchvision_models() -> dict[str, str]:
+    """Return the addresses of torchvision's weights by name, if it is installed."""
+    import_optional(
+        'torchvision', 'torchvision', 'a checkpoint named torchvision://...'
+    )
+    return _urls_of_torchvision()
+
+
+# Not every loader of mmengine goes through its registry: they call each other.
 mmengine_checkpoint.load_url = load_url
 mmengine_checkpoint._safe_torch_load = load_torch_file
+mmengine_checkpoint.get_torchvision_models = get_torchvision_models
 
 
 @register_backend('local', force=True, prefixes='')

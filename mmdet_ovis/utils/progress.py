@@ -26,7 +26,7 @@ _LOG_SECONDS = 30.0
 
 @contextmanager
 def show_progress(
-    title: str, total: int, done: int = 0
+    title: str, total: int, done: int = 0, unit: str = 'images'
 ) -> Iterator[Callable[[], None]]:
     """Show images done, images a second and the time left.
 
@@ -35,24 +35,25 @@ def show_progress(
         total (int): Images.
         done (int): Images that an earlier call has done; they do not count for the
             speed.
+        unit (str): What is counted, where it is not images.
 
     Yields:
         Callable[[], None]: To be called once an image.
     """
     if sys.stderr.isatty():
-        with _bar() as bar:
+        with _bar(unit) as bar:
             task = bar.add_task(title, total=total, completed=done)
             yield lambda: bar.advance(task)
     else:
-        yield _LogLines(title, total, done)
+        yield _LogLines(title, total, done, unit)
 
 
-def _bar() -> Progress:
+def _bar(unit: str) -> Progress:
     return Progress(
         TextColumn('{task.description}'),
         BarColumn(),
         MofNCompleteColumn(),
-        _RateColumn(),
+        _RateColumn(unit),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
@@ -61,15 +62,21 @@ def _bar() -> Progress:
 class _RateColumn(ProgressColumn):
     """Images a second."""
 
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
     def render(self, task: Task) -> Text:
-        return Text(f'{task.speed:.1f} images/s' if task.speed else '- images/s')
+        speed = f'{task.speed:.1f}' if task.speed else '-'
+        return Text(f'{speed} {self.unit}/s')
 
 
 class _LogLines:
     """One log line in a while."""
 
-    def __init__(self, title: str, total: int, done: int) -> None:
+    def __init__(self, title: str, total: int, done: int, unit: str) -> None:
         self.title = title
+        self.unit = unit
         self.total = total
         self.done = self.done_before = done
         self.start = self.last = time.monotonic()
@@ -83,6 +90,6 @@ class _LogLines:
         rate = (self.done - self.done_before) / (now - self.start)
         left = timedelta(seconds=round((self.total - self.done) / rate))
         MMLogger.get_current_instance().info(
-            '%s: %d/%d images, %.1f images/s, %s left',
-            *(self.title, self.done, self.total, rate, left),
+            '%s: %d/%d %s, %.1f %s/s, %s left',
+            *(self.title, self.done, self.total, self.unit, rate, self.unit, left),
         )

@@ -1,7 +1,12 @@
 import pytest
 from mmdet.datasets import CocoDataset, LVISV1Dataset
 
-from mmdet_ovis.structures.class_splits import LVIS_COCO_CLASSES, resolve_split
+from mmdet_ovis.structures.class_splits import (
+    COCO_OV_BASE_CLASSES,
+    COCO_OV_NOVEL_CLASSES,
+    LVIS_COCO_CLASSES,
+    resolve_split,
+)
 
 COCO = CocoDataset.METAINFO['classes']
 LVIS = LVISV1Dataset.METAINFO['classes']
@@ -29,6 +34,19 @@ RENAMED = {
     'hair drier': 'hair_dryer',
 }
 WITHOUT_LVIS_CATEGORY = {'hot dog'}
+COCO_IDS_LEFT_OUT = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+"""Between 1 and 90 COCO has no categories of these ids."""
+BASE_IDS = (
+    1, 2, 3, 4, 7, 8, 9, 15, 16, 19, 20, 23, 24, 25, 27, 31, 33, 34, 35, 38, 42, 44, 48,
+    50, 51, 52, 53, 54, 55, 56, 57, 59, 60, 62, 65, 70, 72, 73, 74, 75, 78, 79, 80, 82,
+    84, 85, 86, 90,
+)  # fmt: skip
+NOVEL_IDS = (5, 6, 17, 18, 21, 22, 28, 32, 36, 41, 47, 49, 61, 63, 76, 81, 87)
+UNUSED = {
+    'traffic light', 'fire hydrant', 'stop sign', 'parking meter', 'sports ball',
+    'baseball bat', 'baseball glove', 'tennis racket', 'wine glass', 'hot dog',
+    'potted plant', 'dining table', 'cell phone', 'teddy bear', 'hair drier',
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -67,6 +85,25 @@ def test_lvis_splits_are_complements():
     assert not set(coco) & set(others)
     assert resolve_split('not:lvis_coco', LVIS) == others
     assert 'sausage' in others
+
+
+def test_case_22_base_and_novel_classes_of_coco():
+    base, novel = COCO_OV_BASE_CLASSES, COCO_OV_NOVEL_CLASSES
+    assert (len(base), len(novel), len(UNUSED)) == (48, 17, 15)
+    assert set(base) | set(novel) | UNUSED == set(COCO)  # 80 names, so all disjoint
+    coco_ids = (i for i in range(1, 91) if i not in COCO_IDS_LEFT_OUT)
+    ids = dict(zip(COCO, coco_ids, strict=True))
+    assert tuple(ids[name] for name in base) == BASE_IDS  # and in COCO's order
+    assert tuple(ids[name] for name in novel) == NOVEL_IDS
+
+
+def test_case_22_named_splits_of_open_vocabulary():
+    assert resolve_split('ov_base', COCO) == COCO_OV_BASE_CLASSES
+    assert resolve_split('ov_novel', COCO) == COCO_OV_NOVEL_CLASSES
+    both = resolve_split('ov_all', COCO)
+    assert len(both) == 65
+    assert both == tuple(name for name in COCO if name not in UNUSED)
+    assert set(resolve_split('not:ov_all', COCO)) == UNUSED
 
 
 def test_order_is_that_of_the_dataset():

@@ -25,6 +25,7 @@ from mmdet_ovis.utils.checkpoint import (
     trust_checkpoints,
 )
 from mmdet_ovis.utils.mmengine_files import AtomicLocalBackend
+from mmdet_ovis.utils.packages import MissingPackageError
 
 
 class _Bomb:
@@ -285,6 +286,15 @@ def test_downloads_are_strict(web, name):
     with trust_checkpoints():
         CheckpointLoader.load_checkpoint(name)
     assert web.exists()
+
+
+def test_names_of_torchvision_need_torchvision(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torchvision', None)
+    with pytest.raises(
+        MissingPackageError,
+        match=r'torchvision://\.\.\. needs torchvision, which is not installed: pip',
+    ):
+        CheckpointLoader.load_checkpoint('torchvision://resnet50')
 
 
 def test_a_download_that_fails_is_named(web, monkeypatch):

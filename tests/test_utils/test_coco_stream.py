@@ -91,3 +91,11 @@ def test_what_json_does_not_know_is_named():
         write_list(io.StringIO(), [('m.json[3]', {'score': nan})])
     with pytest.raises(ValueError, match=r'ref\.json: info cannot be written'):
         write_coco(io.StringIO(), {'info': nan}, [], 'ref.json')
+
+
+def test_lists_may_be_optional(write):
+    path = write({'images': [IMAGE], 'annotations': [{'id': 3}]})
+    with pytest.raises(ValueError, match=r"no list \['categories'\]"):
+        load_coco_head(path)
+    coco, last_id = load_coco_head(path, optional=('categories',))
+    assert (coco.dataset['categories'], last_id) == ([], 3)

@@ -1,0 +1,1 @@
+"""Words: parsing captions, vocabularies, prompts, text embedding banks."""
