@@ -1,6 +1,8 @@
 """Pseudo labels: where they come from, how they are kept, merged and chosen."""
 
 from . import sources
+from .class_selection import AssemblyOptions
+from .coco_assembly import AssemblyReport, assemble_coco
 from .export import export_per_image, read_per_image
 from .filters import (
     drop_contained_annotations,
@@ -18,6 +20,8 @@ from .signature import RunSignature, SignatureMismatchError
 from .store import PseudoLabelStore
 
 __all__ = [
+    'AssemblyOptions',
+    'AssemblyReport',
     'MergeOptions',
     'MergeSummary',
     'OutputInUseError',
@@ -26,6 +30,7 @@ __all__ = [
     'Shard',
     'SignatureMismatchError',
     'TooManyBrokenError',
+    'assemble_coco',
     'drop_contained_annotations',
     'export_per_image',
     'fill_gt_iou',

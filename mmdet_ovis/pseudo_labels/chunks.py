@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,19 +34,23 @@ class ImageRecord:
         annotations (Sequence[PseudoAnnotation]): Best rank first, empty if nothing
             was found.
         error (str, optional): Why the image could not be processed.
+        dropped (Sequence[Mapping[str, str]]): What it was searched for in vain, each
+            with ``name`` and ``reason``.
     """
 
     image_id: int
     annotations: Sequence[PseudoAnnotation] = ()
     error: str | None = None
+    dropped: Sequence[Mapping[str, str]] = ()
 
     def to_line(self) -> str:
         """Write the record as one line of JSON."""
         if self.error is not None:
             return canonical_json({'image_id': self.image_id, 'error': self.error})
-        return canonical_json(
-            {'image_id': self.image_id, 'annotations': list(self.annotations)}
-        )
+        entry = {'image_id': self.image_id, 'annotations': list(self.annotations)}
+        if self.dropped:
+            entry['dropped'] = list(self.dropped)
+        return canonical_json(entry)
 
     @classmethod
     def from_line(cls, line: str | bytes) -> ImageRecord:
@@ -62,12 +67,15 @@ class Counts:
     n_empty: int = 0  # processed, but nothing found
     n_broken: int = 0
     sum_gt_iou: float = 0.0
+    n_compared: int = 0  # masks with a gt_iou
+    dropped: Mapping[str, int] = field(default_factory=dict)  # by reason
 
     @classmethod
     def of(cls, records: Iterable[ImageRecord]) -> Counts:
         """Count records."""
         records = list(records)
         masks = [ann for record in records for ann in record.annotations]
+        ious = [ann['gt_iou'] for ann in masks if ann['gt_iou'] is not None]
         broken = sum(record.error is not None for record in records)
         empty = sum(not record.annotations for record in records) - broken
         return cls(
@@ -75,13 +83,23 @@ class Counts:
             n_masks=len(masks),
             n_empty=empty,
             n_broken=broken,
-            sum_gt_iou=round(sum(ann['gt_iou'] for ann in masks), 6),
+            sum_gt_iou=round(sum(ious), 6),
+            n_compared=len(ious),
+            dropped=_sorted(
+                Counter(item['reason'] for record in records for item in record.dropped)
+            ),
         )
 
     def __add__(self, other: Counts) -> Counts:
+        numbers = [f.name for f in fields(self) if f.name != 'dropped']
         return Counts(
-            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
+            *(getattr(self, name) + getattr(other, name) for name in numbers),
+            dropped=_sorted(Counter(self.dropped) + Counter(other.dropped)),
         )
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,43 @@ def drop_contained_annotations(
     return [ann for ann, drop in zip(anns, contained, strict=True) if not drop]
 
 
+def suppress_overlaps(
+    anns: Sequence[PseudoAnnotation], iou_thresh: float
+) -> list[PseudoAnnotation]:
+    """Leave out masks that a better one shows already (non-maximum suppression).
+
+    Args:
+        anns (Sequence[PseudoAnnotation]): n annotations of one image, best first.
+        iou_thresh (float): Keep a mask if its IoU with each better one that is kept is
+            at most this, in [0, 1].
+
+    Returns:
+        list[PseudoAnnotation]: The rest, in the same order.
+
+    Raises:
+        ValueError: If ``iou_thresh`` is not in [0, 1].
+
+    Examples:
+        >>> whole = {'segmentation': {'size': [4, 4], 'counts': '0`0'}}
+        >>> half = {'segmentation': {'size': [4, 4], 'counts': '088'}}
+        >>> len(suppress_overlaps([half, whole, half], 0.7))
+        2
+        >>> len(suppress_overlaps([half, whole, half], 0.4))
+        1
+    """
+    if not 0 <= iou_thresh <= 1:
+        raise ValueError(f'iou_thresh is an IoU in [0, 1], not {iou_thresh}')
+    rles = [ann['segmentation'] for ann in anns]
+    if len(rles) < 2:
+        return list(anns)
+    ious = mask_api.iou(rles, rles, [0] * len(rles))  # n x n
+    kept: list[int] = []
+    for i in range(len(rles)):
+        if ious[i, kept].max(initial=0) <= iou_thresh:
+            kept.append(i)
+    return [anns[i] for i in kept]
+
+
 def score_weight(score: float, low: float, high: float) -> float:
     """Map a score to the weight of its mask in the loss.
 

@@ -221,16 +221,14 @@ class _Checker:
     categories: set[int] = field(default_factory=set)
 
     def check(self, image: PseudoImage) -> None:
-        size = self.sizes.get(image.image_id)
-        if size is None:
-            raise ValueError(
-                f'{image.places[0]}: image_id {image.image_id} is not among the '
-                f'{len(self.sizes)} images of {self.ref}; are these the masks of '
-                'another dataset or split?'
-            )
+        check_sizes(image, self.sizes, self.ref)
         ranks: dict[int, str] = {}
         for where, ann in zip(image.places, image.annotations, strict=True):
-            self._check_annotation(ann, where, size)
+            if ann['category_id'] not in self.categories:
+                raise ValueError(
+                    f'{where}: category_id {ann["category_id"]} is not in {self.ref}; '
+                    'choose one with --category-id'
+                )
             if ann['rank'] in ranks:
                 raise ValueError(
                     f'{where}: rank {ann["rank"]} of image_id {image.image_id} was '
@@ -238,18 +236,32 @@ class _Checker:
                 )
             ranks[ann['rank']] = where
 
-    def _check_annotation(
-        self, ann: PseudoAnnotation, where: str, size: tuple[int, int]
-    ) -> None:
+
+def check_sizes(
+    image: PseudoImage, sizes: Mapping[int, tuple[int, int]], ref: str | Path
+) -> None:
+    """Check that masks are of an image of the reference, and of its size.
+
+    Args:
+        image (PseudoImage): Masks of one image.
+        sizes (Mapping[int, tuple[int, int]]): Height and width of the images.
+        ref (str | Path): Where these come from, for messages.
+
+    Raises:
+        ValueError: If not; the message names the place.
+    """
+    size = sizes.get(image.image_id)
+    if size is None:
+        raise ValueError(
+            f'{image.places[0]}: image_id {image.image_id} is not among the '
+            f'{len(sizes)} images of {ref}; are these the masks of another dataset or '
+            'split?'
+        )
+    for where, ann in zip(image.places, image.annotations, strict=True):
         if tuple(ann['segmentation']['size']) != size:
             raise ValueError(
                 f'{where}: the mask has size {list(ann["segmentation"]["size"])}, '
-                f'image {ann["image_id"]} is {list(size)} (height, width) in '
-                f'{self.ref}; bring the masks to that size with '
+                f'image {ann["image_id"]} is {list(size)} (height, width) in {ref}; '
+                'bring the masks to that size with '
                 'tools/interpolate_extracted_masks.py --ref'
-            )
-        if ann['category_id'] not in self.categories:
-            raise ValueError(
-                f'{where}: category_id {ann["category_id"]} is not in {self.ref}; '
-                'choose one with --category-id'
             )

@@ -7,7 +7,8 @@ of processes gives the same bytes; shard I of N owns the chunks c with c % N == 
 every image has a result, whoever finds that out streams the chunks into ``masks.json``:
 a list with one list of annotations an image, one image a line, in dataset order.
 ``masks.json.run.json`` then keeps the signature, and ``masks.json.quarantine.jsonl``
-lists the images that could not be processed.
+lists the images that could not be processed. A job that looks for words also has
+``masks.json.dropped.jsonl``: each word of which nothing was made, and why.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .run_folder import RunFolder
 from .run_header import WORK_KEY, RunHeader, header_path
 from .run_state import RunState
 from .shards import Shard
-from .signature import RunSignature
+from .signature import RunSignature, canonical_json
 
 CHUNK_SIZE = 256
 """Images a chunk. Fixed, so that all shards and workers cut the work alike."""
@@ -111,6 +112,11 @@ class PseudoLabelStore:
     def parts_dir(self) -> Path:
         """Folder of the run while it goes on."""
         return self._folder.path
+
+    @property
+    def dropped_file(self) -> Path:
+        """What was searched for in vain, one a line; there is none without any."""
+        return self.out.with_name(f'{self.out.name}.dropped.jsonl')
 
     @property
     def header_file(self) -> Path:
@@ -323,7 +329,20 @@ class PseudoLabelStore:
             self.quarantine.replace(_broken(footers))
             self.quarantine.save(self.parts_dir)
             self.quarantine.check()
-        return RunHeader(self.signature, _total(footers), self.out.stat().st_size)
+        counts = _total(footers)
+        self._write_dropped(counts)
+        return RunHeader(self.signature, counts, self.out.stat().st_size)
+
+    def _write_dropped(self, counts: Counts) -> None:
+        if not counts.dropped:
+            self.dropped_file.unlink(missing_ok=True)
+            return
+        with atomic_open(self.dropped_file, temporary_dir=self.parts_dir) as file:
+            for chunk in self._work.chunks():
+                for record in self._files.read(chunk)[1]:
+                    for item in record.dropped:
+                        entry = {'image_id': record.image_id, **item}
+                        file.write(f'{canonical_json(entry)}\n')
 
 
 def _total(footers: Iterable[ChunkFooter]) -> Counts:

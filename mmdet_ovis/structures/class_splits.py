@@ -4,6 +4,10 @@ The names are those of the cross-category tables of OLN (Kim et al., RA-L 2022) 
 GGN (Wang et al., CVPR 2022): ``voc`` are the 20 PASCAL VOC classes in COCO spelling,
 ``nonvoc`` the other 60, and so on. ``lvis_coco`` are the LVIS v1 categories that
 correspond to COCO classes, ``lvis_noncoco`` all others of LVIS.
+
+``ov_base`` and ``ov_novel`` are the 48 and 17 COCO classes of open-vocabulary detection
+(Bansal et al., ECCV 2018), ``ov_all`` both. They are no complements: 15 COCO classes
+are in neither.
 """
 
 from __future__ import annotations
@@ -39,11 +43,30 @@ to one, but for ``hot dog``: its synset, frank.n.02, is no category of LVIS, so 
 are 79.
 """
 
+COCO_OV_BASE_CLASSES: tuple[str, ...] = (
+    'person', 'bicycle', 'car', 'motorcycle', 'train', 'truck', 'boat', 'bench',
+    'bird', 'horse', 'sheep', 'bear', 'zebra', 'giraffe', 'backpack', 'handbag',
+    'suitcase', 'frisbee', 'skis', 'kite', 'surfboard', 'bottle', 'fork', 'spoon',
+    'bowl', 'banana', 'apple', 'sandwich', 'orange', 'broccoli', 'carrot', 'pizza',
+    'donut', 'chair', 'bed', 'toilet', 'tv', 'laptop', 'mouse', 'remote', 'microwave',
+    'oven', 'toaster', 'refrigerator', 'book', 'clock', 'vase', 'toothbrush',
+)  # fmt: skip
+"""The 48 COCO classes that open-vocabulary methods may be trained on, in its order."""
+
+COCO_OV_NOVEL_CLASSES: tuple[str, ...] = (
+    'airplane', 'bus', 'cat', 'dog', 'cow', 'elephant', 'umbrella', 'tie', 'snowboard',
+    'skateboard', 'cup', 'knife', 'cake', 'couch', 'keyboard', 'sink', 'scissors',
+)  # fmt: skip
+"""The 17 COCO classes that they have to find by name, in COCO's order."""
+
 COCO_SPLIT_CLASSES: dict[str, tuple[str, ...]] = {
     'voc': VOC_CLASSES,
     'person': ('person',),
     'object': ('object',),
     'lvis_coco': LVIS_COCO_CLASSES,
+    'ov_base': COCO_OV_BASE_CLASSES,
+    'ov_novel': COCO_OV_NOVEL_CLASSES,
+    'ov_all': COCO_OV_BASE_CLASSES + COCO_OV_NOVEL_CLASSES,
 }
 """Splits that are lists of names; ``non<name>`` and ``not:<name>`` complement them."""
 
@@ -76,7 +99,8 @@ def resolve_split(
     Args:
         split (str | Sequence[str | int]): ``'all'``, a named split (``'voc'``,
             ``'nonvoc'``, ``'person'``, ``'nonperson'``, ``'object'``,
-            ``'lvis_coco'``, ``'lvis_noncoco'`` and those of :func:`register_split`),
+            ``'lvis_coco'``, ``'lvis_noncoco'``, ``'ov_base'``, ``'ov_novel'``,
+            ``'ov_all'`` and those of :func:`register_split`),
             ``'not:<named split>'``, or a list of names and category ids.
         dataset_classes (Sequence[str] | Mapping[int, str]): Names of the categories
             that the dataset holds, in its order; by category id if the split may
@@ -101,19 +125,44 @@ def resolve_split(
     dataset_classes = tuple(names_of_ids.values() or dataset_classes)
     if not isinstance(split, str):
         members = tuple(_name_of(member, names_of_ids) for member in split)
-        return _select(members, dataset_classes, f'list {list(split)}')
+        return select_classes(members, dataset_classes, f'list {list(split)}')
     if split == 'all':
         return dataset_classes
+    names = split_classes(split, dataset_classes)
+    if not names:
+        raise ValueError(f"split '{split}' leaves no class of {dataset_classes}")
+    return select_classes(names, dataset_classes, f"split '{split}'")
+
+
+def split_classes(split: str, dataset_classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the class names that a named split stands for.
+
+    Args:
+        split (str): See :func:`resolve_split`.
+        dataset_classes (Sequence[str]): Names of the categories of the dataset, which
+            ``'all'`` and complements depend on.
+
+    Returns:
+        tuple[str, ...]: The names, whether or not the dataset has them.
+
+    Raises:
+        ValueError: If the split is unknown.
+
+    Examples:
+        >>> split_classes('person', ('dog', 'kite'))
+        ('person',)
+        >>> split_classes('nonperson', ('person',))
+        ()
+    """
+    if split == 'all':
+        return tuple(dataset_classes)
     complement_of = _COMPLEMENTS.get(split)
     if complement_of is None and split.startswith('not:'):
         complement_of = split[len('not:') :]
-    if complement_of is not None:
-        left_out = set(_named_split(complement_of))
-        names = tuple(name for name in dataset_classes if name not in left_out)
-        if not names:
-            raise ValueError(f"split '{split}' leaves no class of {dataset_classes}")
-        return names
-    return _select(_named_split(split), dataset_classes, f"split '{split}'")
+    if complement_of is None:
+        return _named_split(split)
+    left_out = set(_named_split(complement_of))
+    return tuple(name for name in dataset_classes if name not in left_out)
 
 
 def _name_of(member: str | int, names_of_ids: Mapping[int, str]) -> str:
@@ -143,9 +192,22 @@ def _named_split(name: str) -> tuple[str, ...]:
     )
 
 
-def _select(
-    names: tuple[str, ...], dataset_classes: tuple[str, ...], what: str
+def select_classes(
+    names: Sequence[str], dataset_classes: Sequence[str], what: str
 ) -> tuple[str, ...]:
+    """Bring names into the order of a dataset, which must have them all.
+
+    Args:
+        names (Sequence[str]): At least one name.
+        dataset_classes (Sequence[str]): Those of the dataset.
+        what (str): What to call the names in the message.
+
+    Returns:
+        tuple[str, ...]: The names.
+
+    Raises:
+        ValueError: If there is no name, or the dataset lacks one.
+    """
     if not names:
         raise ValueError('a class split needs at least one class name')
     missing = [name for name in names if name not in dataset_classes]

@@ -10,6 +10,7 @@ from mmdet_ovis.pseudo_labels.filters import (
     drop_contained_annotations,
     score_weight,
     select_pseudo_annotations,
+    suppress_overlaps,
 )
 
 
@@ -99,6 +100,17 @@ def test_nothing_to_compare(parts, make_rle):
 def test_a_share_is_between_0_and_1(thresh):
     with pytest.raises(ValueError, match=r'contain_thresh is a share in \[0, 1\]'):
         drop_contained_annotations([], [], thresh)
+    with pytest.raises(ValueError, match=r'iou_thresh is an IoU in \[0, 1\]'):
+        suppress_overlaps([], thresh)
+
+
+def test_what_is_suppressed_suppresses_nothing(make_rle):
+    """Neighbours in a row overlap by a half; the second goes, so the third stays."""
+    row = [{'segmentation': make_rle(x, 0, 6, 4)} for x in (0, 2, 4)]
+    assert suppress_overlaps(row, 0.5) == row  # IoU 0.5 is not above it
+    assert suppress_overlaps(row, 0.49) == [row[0], row[2]]
+    assert suppress_overlaps(row[:1] * 300, 0.7) == row[:1]
+    assert suppress_overlaps([], 0.7) == []
 
 
 def test_weights_rise_with_the_score():

@@ -322,3 +322,29 @@ def test_mistakes_are_explained(make_store, record):
     store.out.mkdir()
     with pytest.raises(ValueError, match='is a folder'):
         store.open()
+
+
+def test_what_was_searched_in_vain_is_listed(make_store, record, tmp_path):
+    store = make_store()
+    store.open()
+    for position in store.pending():
+        image_id = store.image_ids[position]
+        dropped = [{'name': 'dog', 'reason': 'flat'}] * (image_id // 40)
+        store.add(
+            position, ImageRecord(image_id, record(image_id).annotations, None, dropped)
+        )
+    counts = store.finalize()
+    assert counts.dropped == {'flat': 6}
+    lines = (tmp_path / 'masks.json.dropped.jsonl').read_text().splitlines()
+    assert [json.loads(line)['image_id'] for line in lines] == [40, 70, 60, 50, 80, 80]
+    assert json.loads(lines[0]) == {'image_id': 40, 'name': 'dog', 'reason': 'flat'}
+
+
+def test_without_drops_there_is_no_list(make_store, record, tmp_path):
+    (tmp_path / 'masks.json.dropped.jsonl').write_text('of an earlier run')
+    store = make_store()
+    store.open()
+    for position in store.pending():
+        store.add(position, record(store.image_ids[position]))
+    assert store.finalize().dropped == {}
+    assert not (tmp_path / 'masks.json.dropped.jsonl').exists()

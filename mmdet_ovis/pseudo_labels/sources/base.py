@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,13 +23,27 @@ class Evidence:
     Args:
         image_id (int): Id in the annotation file.
         ori_shape (tuple[int, int]): Height and width of the original image.
-        gt_rles (Sequence[RLE]): Instances of seen classes at the original size,
-            crowds excluded. Only compared with, never copied.
+        gt_rles (Sequence[RLE], optional): Instances of seen classes at the original
+            size, crowds excluded. Only compared with, never copied. Defaults to None:
+            nobody compares.
     """
 
     image_id: int
     ori_shape: tuple[int, int]
-    gt_rles: Sequence[RLE] = ()
+    gt_rles: Sequence[RLE] | None = None
+
+
+@dataclass(frozen=True)
+class DroppedPhrase:
+    """A word of a caption of which no annotation was made.
+
+    Args:
+        name (str): What it names; empty if the image has no word at all.
+        reason (str): Why, for example ``'no_proposal'``.
+    """
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -39,10 +53,13 @@ class SourceOutput:
     Args:
         annotations (list[PseudoAnnotation]): Best rank first.
         seconds (dict[str, float]): Time spent, by stage.
+        dropped (list[DroppedPhrase]): Words without an annotation, where the source
+            starts from words.
     """
 
     annotations: list[PseudoAnnotation]
     seconds: dict[str, float] = field(default_factory=dict)
+    dropped: list[DroppedPhrase] = field(default_factory=list)
 
 
 class PseudoLabelSource(ABC):
@@ -72,8 +89,9 @@ def build_annotations(
     rles: Sequence[RLE],
     scores: Sequence[float] | np.ndarray,
     source: str,
-    category_id: int = 1,
+    category_id: int | Sequence[int] = 1,
     compared: Sequence[RLE] | None = None,
+    extras: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[PseudoAnnotation]:
     """Make annotations from masks.
 
@@ -83,9 +101,12 @@ def build_annotations(
             dropped, so that ranks are consecutive.
         scores (Sequence[float]): One a mask, finite.
         source (str): Name of the source.
-        category_id (int): Category in the output.
+        category_id (int | Sequence[int]): Category in the output, of all masks or one
+            a mask.
         compared (Sequence[RLE], optional): The masks at the original size, where
             ``rles`` have another: what is compared with the instances.
+        extras (Sequence[Mapping], optional): Further keys, one mapping a mask; none of
+            those that are set here.
 
     Returns:
         list[PseudoAnnotation]: In the order of ``rles``.
@@ -95,21 +116,27 @@ def build_annotations(
     # One by one: under NumPy 2, pycocotools fails on lists of more than 255 masks.
     areas = [int(mask_api.area(rle)) for rle in rles]
     boxes = mask_api.toBbox(list(rles))
-    ious = best_ious(rles if compared is None else compared, evidence.gt_rles)
+    ious: Sequence[float | None] = [None] * len(rles)
+    if evidence.gt_rles is not None:
+        found = best_ious(rles if compared is None else compared, evidence.gt_rles)
+        ious = [round(float(iou), _DECIMALS) for iou in found]
     kept = [i for i in range(len(rles)) if areas[i] > 0]
+    if isinstance(category_id, int):
+        category_id = [category_id] * len(rles)
     return [
         {
             'image_id': evidence.image_id,
-            'category_id': category_id,
+            'category_id': category_id[i],
             'segmentation': rles[i],
             'bbox': [int(side) for side in boxes[i]],
             'area': areas[i],
             'iscrowd': 0,
             'score': round(float(scores[i]), _DECIMALS),
             'rank': rank,
-            'gt_iou': round(float(ious[i]), _DECIMALS),
+            'gt_iou': ious[i],
             'source': source,
             'pseudo': 1,
+            **(extras[i] if extras is not None else {}),
         }
         for rank, i in enumerate(kept)
     ]
