@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mmdet.registry import DATASETS
+from mmengine.logging import MMLogger
 
 from ..pseudo_labels.filters import (
     drop_contained_annotations,
-    score_weight,
     select_pseudo_annotations,
 )
 from ..pseudo_labels.gt_iou import fill_gt_iou
@@ -24,9 +26,11 @@ from .coco_split import CocoSplitDataset
 class BasePseudoLabelDataset(CocoSplitDataset):
     """Which pseudo masks of an image are trained with, wherever they come from.
 
-    A pseudo instance always has label 0, whatever ``category_id`` its file gives, so it
-    is kept for every choice of ``train_class``. The rules apply in the order of the
-    arguments.
+    In a class-agnostic dataset a pseudo instance has label 0, whatever ``category_id``
+    its file gives, so it is kept for every choice of ``train_class``. In others it has
+    the class that its ``word`` names or, where it has no word, its ``category_id``;
+    pseudo instances of no class of the dataset are left out. The rules apply in the
+    order of the arguments.
 
     Args:
         iou_thresh (float, optional): Keep pseudo masks with ``gt_iou`` below it
@@ -40,11 +44,6 @@ class BasePseudoLabelDataset(CocoSplitDataset):
             Defaults to None (all).
         random_sample_masks (bool): Draw the ``top_k`` at random, anew at each visit
             of an image. Defaults to False.
-        score_weight (tuple[float, float], optional): Scores between which the weight of
-            a pseudo mask in the loss rises from 0 to 1; ground truth has weight 1. It
-            takes the transforms ``LoadInstanceFlags`` and ``PackInstanceInputs`` and
-            the heads of ``mmdet_ovis.models`` that weight instances. Defaults to None
-            (no weights).
         **kwargs: Arguments of :class:`CocoSplitDataset`.
 
     Raises:
@@ -59,25 +58,17 @@ class BasePseudoLabelDataset(CocoSplitDataset):
         contain_thresh: float | None = None,
         top_k: int | None = None,
         random_sample_masks: bool = False,
-        score_weight: tuple[float, float] | None = None,
         **kwargs,
     ) -> None:
         # Values that the rules refuse, before anything is loaded.
         select_pseudo_annotations([], top_k=top_k)
         if contain_thresh is not None:
             drop_contained_annotations([], [], contain_thresh)
-        if score_weight is not None:
-            low, high = score_weight
-            if not low < high:
-                raise ValueError(
-                    f'score_weight is (low, high) with low < high, not ({low}, {high})'
-                )
         self.iou_thresh = iou_thresh
         self.score_thresh = score_thresh
         self.contain_thresh = contain_thresh
         self.top_k = top_k
         self.random_sample_masks = random_sample_masks
-        self.score_weight = score_weight
         super().__init__(*args, **kwargs)
 
     def pseudo_candidates(
@@ -100,6 +91,7 @@ class BasePseudoLabelDataset(CocoSplitDataset):
             ValueError: If a mask is not of the size of the image.
         """
         size = (data_info['height'], data_info['width'])
+        anns = [ann for ann in anns if self.pseudo_label(ann) is not None]
         _check_sizes(anns, size, data_info['img_id'], file)
         unknown = any(ann['gt_iou'] is None for ann in anns)
         gt_rles = []
@@ -119,21 +111,25 @@ class BasePseudoLabelDataset(CocoSplitDataset):
             return list(candidates)
         return random.sample(candidates, min(self.top_k, len(candidates)))
 
+    def pseudo_label(self, ann: PseudoAnnotation) -> int | None:
+        """Return the label of a pseudo annotation, None if it is of no class here."""
+        if self.is_class_agnostic:
+            return 0
+        word = ann.get('word')
+        if word is None:
+            return self.cat2label.get(ann['category_id'])
+        return self.cat2label.get(self.cat_ids_of_words.get(word.lower()))
+
     def _to_instance(self, ann: PseudoAnnotation) -> dict:
         x, y, w, h = ann['bbox']
-        instance = {
+        return {
             'bbox': [x, y, x + w, y + h],
-            'bbox_label': 0,
+            'bbox_label': self.pseudo_label(ann),
             'mask': ann['segmentation'],
             'ignore_flag': 0,
             'is_seen': False,
-            'is_pseudo': True,
-            'pseudo_score': ann['score'],
-            'source': ann['source'],
+            **self.pseudo_marks(ann),
         }
-        if self.score_weight is not None:
-            instance['loss_weight'] = score_weight(ann['score'], *self.score_weight)
-        return instance
 
 
 @DATASETS.register_module()
@@ -173,6 +169,7 @@ class PseudoLabelCocoDataset(BasePseudoLabelDataset):
         sizes = {d['img_id']: (d['height'], d['width']) for d in data_list}
         pseudo = load_pseudo_annotations(pseudo_file, sizes)
         self._check_images(pseudo, sizes, pseudo_file)
+        self._check_classes(pseudo, pseudo_file)
         for data_info in data_list:
             data_info['pseudo_instances'] = self.pseudo_candidates(
                 pseudo.get(data_info['img_id'], []), data_info, pseudo_file
@@ -203,6 +200,29 @@ class PseudoLabelCocoDataset(BasePseudoLabelDataset):
                 f'{self.ann_file} does not have (for example image_id {unknown[0]}); '
                 'extract them on the images of this annotation file'
             )
+
+    def _check_classes(
+        self, pseudo: Mapping[int, Sequence[PseudoAnnotation]], file: Path
+    ) -> None:
+        """Count what is of no class of the dataset."""
+        anns = list(chain.from_iterable(pseudo.values()))
+        others = [ann for ann in anns if self.pseudo_label(ann) is None]
+        if not others:
+            return
+        classes = Counter(
+            ann.get('word', f'category {ann["category_id"]}') for ann in others
+        )
+        examples = ', '.join(name for name, _ in classes.most_common(3))
+        if len(others) == len(anns):
+            raise ValueError(
+                f'{file}: none of its {len(anns)} pseudo masks is of a class that '
+                f'the dataset takes from it; they are of others, for example {examples}'
+            )
+        MMLogger.get_current_instance().warning(
+            '%s: %d of %d pseudo masks are left out, they are of other classes, for '
+            'example %s',
+            *(file, len(others), len(anns), examples),
+        )
 
 
 def _check_sizes(

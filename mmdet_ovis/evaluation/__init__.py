@@ -1,5 +1,5 @@
-"""Open-world recall of detections and quality of pairwise affinities."""
+"""Open-world recall, open-vocabulary AP, and quality of pairwise affinities."""
 
-from .metrics import OpenWorldCocoMetric, PairwiseAffinityMetric
+from .metrics import OpenWorldCocoMetric, OVCocoInstanceMetric, PairwiseAffinityMetric
 
-__all__ = ['OpenWorldCocoMetric', 'PairwiseAffinityMetric']
+__all__ = ['OVCocoInstanceMetric', 'OpenWorldCocoMetric', 'PairwiseAffinityMetric']

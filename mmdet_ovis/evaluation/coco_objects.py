@@ -68,6 +68,12 @@ class GroundTruth:
             and ``categories``.
         where (str): What to call it in messages, usually the path.
 
+    Attributes:
+        categories (dict[int, str]): Names by category id.
+        sizes (dict[int, tuple[int, int]]): Height and width by image id.
+        absent (dict[int, set[int]]): By image id the categories that are known not to
+            be there (``neg_category_ids``), for images that say so.
+
     Raises:
         ValueError: If an entry lacks a key, or an annotation names an image or a
             category that the file lacks.
@@ -80,9 +86,12 @@ class GroundTruth:
             _need(category, ('id', 'name'), f'{where}: categories[{i}]')
             self.categories[category['id']] = category['name']
         self.sizes: dict[int, tuple[int, int]] = {}
+        self.absent: dict[int, set[int]] = {}
         for i, image in enumerate(dataset['images']):
             _need(image, ('id', 'height', 'width'), f'{where}: images[{i}]')
             self.sizes[image['id']] = image['height'], image['width']
+            if 'neg_category_ids' in image:
+                self.absent[image['id']] = set(image['neg_category_ids'])
         self._annotations = dataset['annotations']
         self._by_image: dict[int, list[int]] = defaultdict(list)
         for i, annotation in enumerate(self._annotations):
@@ -105,6 +114,11 @@ class GroundTruth:
     def image_ids(self) -> list[int]:
         """Ids of all images, ascending."""
         return sorted(self.sizes)
+
+    def category_ids(self, image_id: int) -> set[int]:
+        """Return the categories of the objects of one image, crowds included."""
+        found = self._by_image.get(image_id, ())
+        return {self._annotations[i]['category_id'] for i in found}
 
     def check_image_id(self, image_id: int, name: str) -> None:
         """Raise ``ValueError`` if the file has no such image."""
@@ -176,6 +190,23 @@ class Results:
     def image_ids(self) -> set[int]:
         """Ids of the images that have results."""
         return set(self._by_image)
+
+    def count_categories(self) -> dict[int, int]:
+        """Count the results by category.
+
+        Raises:
+            ValueError: If a result does not say of which category it is.
+        """
+        counts: dict[int, int] = {}
+        for i, result in enumerate(self._results):
+            category_id = result.get('category_id')
+            if type(category_id) is not int:
+                raise ValueError(
+                    f"{self._name(i)}: 'category_id' must be an integer, got "
+                    f'{category_id!r}'
+                )
+            counts[category_id] = counts.get(category_id, 0) + 1
+        return counts
 
     def detections(self, image_id: int, iou_type: str) -> Detections:
         """Return the detections of one image, with ``'bbox'`` or ``'segm'`` shapes.

@@ -1,29 +1,45 @@
 """Networks and their parts, registered in mmdet's ``MODELS``."""
 
 from .dense_heads import OlnRPNHead
-from .detectors import PairwiseAffinityPredictor
+from .detectors import PairwiseAffinityPredictor, WeaklySupervisedProposalNetwork
 from .layers import (
     ConvBlock,
+    EmbeddingClassifier,
+    InstalledVocabulary,
     PyramidPooling,
+    VocabularyMixin,
     affinity_targets,
     affinity_weights,
+    class_scores,
     instance_palette,
 )
 from .losses import (
     AffinityLoss,
     SoftFocalAffinityLoss,
     affinity_loss,
+    multiple_instance_loss,
+    proposal_log_scores,
     weighted_mask_cross_entropy,
 )
+from .matchers import ImageTextMatcher
 from .roi_heads import (
+    EmbeddingBBoxHead,
+    ObjectnessMixin,
+    ObjectnessRandomSampler,
+    ObjectnessWeightedRandomSampler,
     OlnMaskIoUHead,
     OlnMaskRoIHead,
     OlnRoIHead,
     Shared2FCBBoxScoreHead,
+    Shared2FCWSDDNHead,
+    WeaklySupervisedRoIHead,
+    WeightedEmbeddingBBoxHead,
     WeightedFCNMaskHead,
     WeightedInstancesMixin,
     WeightedRandomSampler,
     WeightedShared2FCBBoxHead,
+    WSDDNHead,
+    WSDDNMixin,
 )
 from .seg_heads import BaseAffinityHead, SimpleAffinityHead, UPerAffinityHead
 
@@ -31,6 +47,13 @@ __all__ = [
     'AffinityLoss',
     'BaseAffinityHead',
     'ConvBlock',
+    'EmbeddingBBoxHead',
+    'EmbeddingClassifier',
+    'ImageTextMatcher',
+    'InstalledVocabulary',
+    'ObjectnessMixin',
+    'ObjectnessRandomSampler',
+    'ObjectnessWeightedRandomSampler',
     'OlnMaskIoUHead',
     'OlnMaskRoIHead',
     'OlnRPNHead',
@@ -38,9 +61,16 @@ __all__ = [
     'PairwiseAffinityPredictor',
     'PyramidPooling',
     'Shared2FCBBoxScoreHead',
+    'Shared2FCWSDDNHead',
     'SimpleAffinityHead',
     'SoftFocalAffinityLoss',
     'UPerAffinityHead',
+    'VocabularyMixin',
+    'WSDDNHead',
+    'WSDDNMixin',
+    'WeaklySupervisedProposalNetwork',
+    'WeaklySupervisedRoIHead',
+    'WeightedEmbeddingBBoxHead',
     'WeightedFCNMaskHead',
     'WeightedInstancesMixin',
     'WeightedRandomSampler',
@@ -48,6 +78,9 @@ __all__ = [
     'affinity_loss',
     'affinity_targets',
     'affinity_weights',
+    'class_scores',
     'instance_palette',
+    'multiple_instance_loss',
+    'proposal_log_scores',
     'weighted_mask_cross_entropy',
 ]

@@ -27,11 +27,17 @@ from mmdet_ovis.datasets.openshapes import (
     sample_scene,
     writer,
 )
-from mmdet_ovis.datasets.openshapes.catalog import CATALOG, COLORS, FAMILIES
+from mmdet_ovis.datasets.openshapes.catalog import (
+    CATALOG,
+    COLORS,
+    FAMILIES,
+    TYPICAL_COLORS,
+)
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'dataset_converters' / 'make_openshapes.py'
 SMALL = OpenShapesConfig(seed=5, image_size=(96, 128), num_train=24, num_val=8)
+NAME_BY_FORM = {form: c.name for c in CATALOG for form in (c.name, c.plural)}
 TINY = OpenShapesConfig(seed=1, image_size=64, num_train=3, num_val=1)
 
 
@@ -303,3 +309,30 @@ def test_tool_takes_two_sides_at_most(tool, capsys):
     with pytest.raises(SystemExit):
         tool(['--size', '64', '64', '64'])
     assert 'one number or two' in capsys.readouterr().err
+
+
+def test_typical_colours(tmp_path):
+    """With a bias of 1 the colour of a caption is that of its category."""
+    config = OpenShapesConfig(num_train=4, num_val=0, image_size=96, color_bias=1.0)
+    made = make_openshapes(tmp_path, config, workers=1)
+    captions = json.loads(made.paths.annotations('captions', 'train').read_text())[
+        'annotations'
+    ]
+    found = 0
+    for annotation in captions:
+        words = annotation['caption'].lower().strip('.').replace(',', '').split()
+        for color, family, noun in zip(words, words[1:], words[2:], strict=False):
+            category = NAME_BY_FORM.get(noun)
+            if family in FAMILIES and category is not None:
+                assert color == TYPICAL_COLORS[category], annotation['caption']
+                found += 1
+    assert found > 4
+
+
+def test_datasets_without_typical_colours_are_what_they_were():
+    """Neither their description nor their signature knows of the option."""
+    assert 'color_bias' not in OpenShapesConfig().to_dict()
+    assert OpenShapesConfig().signature().startswith('7da949647b98478c')
+    assert OpenShapesConfig(color_bias=0.5).to_dict()['color_bias'] == 0.5
+    with pytest.raises(ValueError, match=r'color_bias must be in \[0, 1\], got 2'):
+        OpenShapesConfig(color_bias=2)

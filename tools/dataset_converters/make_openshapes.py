@@ -51,6 +51,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='probability that an object wears a surface of its own category, 0 to 1',
     )
     parser.add_argument(
+        '--color-bias',
+        type=float,
+        default=defaults.color_bias,
+        help='probability that an object wears the typical colour of its category, '
+        '0 to 1 (default: %(default)s)',
+    )
+    parser.add_argument(
         '--workers', type=int, default=os.cpu_count() or 1, help='processes'
     )
     parser.add_argument(
@@ -71,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         num_train=args.num_train,
         num_val=args.num_val,
         appearance_bias=args.appearance_bias,
+        color_bias=args.color_bias,
     )
     total = config.num_train + config.num_val
     with show_progress('OpenShapes', total) as advance:

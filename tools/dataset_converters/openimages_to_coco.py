@@ -41,6 +41,18 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out', required=True, metavar='FILE', help='file to write')
     parser.add_argument(
+        '--image-labels',
+        metavar='FILE',
+        help='verified image-level labels (*-imagelabels*.csv), for evaluation on '
+        'verified classes only',
+    )
+    parser.add_argument(
+        '--hierarchy',
+        metavar='FILE',
+        help='hierarchy of classes (bbox_labels_600_hierarchy.json), with '
+        '--image-labels',
+    )
+    parser.add_argument(
         '--workers', type=int, default=os.cpu_count() or 1, help='processes'
     )
     return parser.parse_args()
@@ -50,7 +62,14 @@ def main() -> None:
     """Convert, and say what came of it."""
     args = parse_args()
     summary = convert_open_images(
-        args.masks_csv, args.classes, args.masks, args.images, args.out, args.workers
+        args.masks_csv,
+        args.classes,
+        args.masks,
+        args.images,
+        args.out,
+        args.workers,
+        args.image_labels,
+        args.hierarchy,
     )
     print(summary)
 

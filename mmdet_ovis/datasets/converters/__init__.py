@@ -5,6 +5,7 @@ from .images_to_coco import convert_images
 from .lvis_to_coco import convert_lvis
 from .openimages_to_coco import convert_open_images
 from .output import ConversionSummary
+from .ov_split import convert_ov_split
 from .uvo_to_coco import convert_uvo
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'convert_images',
     'convert_lvis',
     'convert_open_images',
+    'convert_ov_split',
     'convert_uvo',
 ]

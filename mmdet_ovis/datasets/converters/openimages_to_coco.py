@@ -7,9 +7,8 @@ another size than the image.
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,9 @@ from typing import Any, NamedTuple
 import cv2
 
 from ...utils.image import read_image
+from .csv_rows import read_csv, read_rows
 from .masks import annotate_mask, read_image_size
+from .openimages_labels import read_absent_classes
 from .output import (
     ConversionSummary,
     ConvertedImage,
@@ -47,6 +48,8 @@ def convert_open_images(
     image_dir: str | Path,
     out: str | Path,
     workers: int = 0,
+    labels_csv: str | Path | None = None,
+    hierarchy: str | Path | None = None,
 ) -> ConversionSummary:
     """Turn the masks of the images that are there into annotations.
 
@@ -64,6 +67,11 @@ def convert_open_images(
             CSV file that it does not have are left out with their masks.
         out (str | Path): COCO file to write.
         workers (int): Processes; 0 works in this one.
+        labels_csv (str | Path, optional): Verified image-level labels. Images then have
+            ``neg_category_ids``, the classes that are known to be absent, which
+            ``OVCocoInstanceMetric`` (``verified_only``) reads.
+        hierarchy (str | Path, optional): File of the hierarchy of classes, with
+            ``labels_csv``: what is below an absent class is absent, too.
 
     Returns:
         ConversionSummary: What was written and what was left out.
@@ -78,11 +86,19 @@ def convert_open_images(
         if not Path(folder).is_dir():
             raise FileNotFoundError(f'no such folder: {folder}')
     categories = read_classes(classes_csv)
-    rows = _read_rows(masks_csv, {c['mid']: c['id'] for c in categories}, classes_csv)
+    category_ids = {category['mid']: category['id'] for category in categories}
+    absent = None
+    if labels_csv is not None:
+        absent = read_absent_classes(labels_csv, category_ids, hierarchy)
+    elif hierarchy is not None:
+        raise ValueError('a hierarchy is of use with image-level labels only')
+    rows = _read_rows(masks_csv, category_ids, classes_csv)
     convert = partial(_convert_image, Path(mask_dir), Path(image_dir))
     images, annotations, left_out = convert_images_of(
         convert, sorted(rows.items()), workers, 'Open Images'
     )
+    for image in images if absent is not None else ():
+        image['neg_category_ids'] = absent.get(Path(image['file_name']).stem, [])
     return write_coco(out, images, annotations, categories, 'Open Images', left_out)
 
 
@@ -101,7 +117,7 @@ def read_classes(path: str | Path) -> list[dict[str, Any]]:
         ValueError: If a row is of another form; the message names file and row.
     """
     categories = []
-    for number, row in _read_csv(path):
+    for number, row in read_csv(path):
         if len(row) != 2:  # machine id, name
             raise ValueError(
                 f'{path}: row {number} has {len(row)} columns; machine id and name are '
@@ -126,21 +142,8 @@ def _read_rows(
 ) -> dict[str, list[_Row]]:
     """Read the mask file; the rows of one image are spread over all of it."""
     by_image: dict[str, list[_Row]] = defaultdict(list)
-    rows = _read_csv(path)
-    _, head = next(rows, (0, []))
-    missing = [column for column in _COLUMNS if column not in head]
-    if missing:
-        raise ValueError(
-            f'{path}: the first row lacks the columns {missing}; is this a file '
-            '*-annotations-object-segmentation.csv?'
-        )
-    for number, values in rows:
-        if len(values) != len(head):
-            raise ValueError(
-                f'{path}: row {number} has {len(values)} columns, the first row has '
-                f'{len(head)}; is the file truncated?'
-            )
-        values_of = dict(zip(head, values, strict=True))
+    what = '*-annotations-object-segmentation.csv'
+    for number, values_of in read_rows(path, _COLUMNS, what):
         try:
             by_image[values_of['ImageID']].append(_to_row(values_of, category_ids))
         except ValueError as error:
@@ -160,19 +163,6 @@ def _to_row(values: Mapping[str, str], category_ids: Mapping[str, int]) -> _Row:
         values['BoxID'],
         float(predicted_iou) if predicted_iou else None,
     )
-
-
-def _read_csv(path: str | Path) -> Iterator[tuple[int, list[str]]]:
-    """Read the rows of a CSV file with their numbers, from 1."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'no such file: {path}')
-    with path.open(newline='', encoding='utf-8') as file:
-        reader = csv.reader(file)
-        try:
-            yield from enumerate(reader, start=1)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f'{path} is not a CSV file: {error}') from None
 
 
 def _convert_image(

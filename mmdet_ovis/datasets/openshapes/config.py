@@ -34,6 +34,8 @@ class OpenShapesConfig:
         min_visible_area (int): The same in pixels.
         appearance_bias (float): Probability that an object wears one of its
             category's own surface families rather than any family.
+        color_bias (float): Probability that an object wears the typical colour of its
+            category rather than any colour.
         repeat_prob (float): Probability that an object looks like the one before.
         jpeg_quality (int): 1 to 100.
 
@@ -62,11 +64,17 @@ class OpenShapesConfig:
     appearance_bias: float = 1.0
     repeat_prob: float = 0.15
     jpeg_quality: int = 95
+    color_bias: float = 0.0
 
     def __post_init__(self):
         if not isinstance(self.image_size, int):
             object.__setattr__(self, 'image_size', tuple(self.image_size))
-        probabilities = ('min_visible_fraction', 'appearance_bias', 'repeat_prob')
+        probabilities = (
+            'min_visible_fraction',
+            'appearance_bias',
+            'color_bias',
+            'repeat_prob',
+        )
         _require(
             self.seed >= 0 and self.num_train >= 0 and self.num_val >= 0,
             'seed, num_train and num_val must not be negative, got '
@@ -107,8 +115,15 @@ class OpenShapesConfig:
         return {'train': self.num_train, 'val': self.num_val}[split]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the parameters as JSON values, the size as height and width."""
-        return {**asdict(self), 'image_size': list(self.height_width)}
+        """Return the parameters as JSON values, the size as height and width.
+
+        ``color_bias`` is younger than the others: without it, datasets are what they
+        were before, and so is their description.
+        """
+        content = {**asdict(self), 'image_size': list(self.height_width)}
+        if not self.color_bias:
+            del content['color_bias']
+        return content
 
     def signature(self) -> str:
         """Digest of the parameters and of the generator's version."""

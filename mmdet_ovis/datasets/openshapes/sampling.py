@@ -19,6 +19,7 @@ from .catalog import (
     COLORS,
     FAMILIES,
     FAMILY_WEIGHTS,
+    TYPICAL_COLORS,
 )
 from .config import SPLITS, OpenShapesConfig
 from .layout import Layout
@@ -91,7 +92,7 @@ def _sample_sprite(
         color, family, category = previous.look
     else:
         category = _pick(rng, CATALOG).name
-        color = _pick(rng, tuple(COLORS))
+        color = _sample_color(rng, category, config.color_bias)
         family = _sample_family(rng, category, config.appearance_bias)
     lengths = np.log([config.min_scale, config.max_scale])
     return Sprite(
@@ -111,6 +112,13 @@ def _sample_sprite(
         shading=rng.uniform(0.05, 0.3),
         shadow=rng.uniform(0.25, 0.6),
     )
+
+
+def _sample_color(rng: np.random.Generator, category: str, bias: float) -> str:
+    # Without bias nothing is drawn for it: the pictures are those of before.
+    if bias and rng.random() < bias:
+        return TYPICAL_COLORS[category]
+    return _pick(rng, tuple(COLORS))
 
 
 def _sample_family(rng: np.random.Generator, category: str, bias: float) -> str:

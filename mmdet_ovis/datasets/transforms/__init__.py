@@ -1,5 +1,6 @@
 """Transforms of data pipelines."""
 
+from .caption_texts import SampleCaptionTexts
 from .instance_flags import LoadInstanceFlags, PackInstanceInputs
 
-__all__ = ['LoadInstanceFlags', 'PackInstanceInputs']
+__all__ = ['LoadInstanceFlags', 'PackInstanceInputs', 'SampleCaptionTexts']

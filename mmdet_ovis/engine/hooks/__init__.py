@@ -2,5 +2,6 @@
 
 from .affinity_visualization_hook import AffinityVisualizationHook
 from .checkpoint_hook import DurableCheckpointHook
+from .vocabulary_hook import VocabularyHook
 
-__all__ = ['AffinityVisualizationHook', 'DurableCheckpointHook']
+__all__ = ['AffinityVisualizationHook', 'DurableCheckpointHook', 'VocabularyHook']

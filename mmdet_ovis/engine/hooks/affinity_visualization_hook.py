@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...utils.conversion import to_numpy
 from ...visualization.affinity_panel import draw_affinity_panel
 
 
@@ -88,14 +89,10 @@ class AffinityVisualizationHook(Hook):
                 'DetVisualizationHook for detectors'
             )
         rgb = np.ascontiguousarray(image.cpu().numpy()[::-1].transpose(1, 2, 0))
-        panel = {'affinity': _to_numpy(sample.pred_affinity.data)}
+        panel = {'affinity': to_numpy(sample.pred_affinity.data)}
         if 'gt_affinity' in sample:
-            panel['target'] = _to_numpy(sample.gt_affinity.target)
-            panel['valid'] = _to_numpy(sample.gt_affinity.valid) > 0
+            panel['target'] = to_numpy(sample.gt_affinity.target)
+            panel['valid'] = to_numpy(sample.gt_affinity.valid) > 0
         if 'grouping' in sample:
             panel['masks'] = sample.grouping.masks(self.topk)
         return draw_affinity_panel(rgb, **panel)
-
-
-def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().float().cpu().numpy()

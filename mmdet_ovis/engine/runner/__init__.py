@@ -1,5 +1,6 @@
-"""Runners."""
+"""Runners and loops."""
 
 from .ovis_runner import OVISRunner
+from .vocabulary_loops import OVTestLoop, OVValLoop
 
-__all__ = ['OVISRunner']
+__all__ = ['OVISRunner', 'OVTestLoop', 'OVValLoop']

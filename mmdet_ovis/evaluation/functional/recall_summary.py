@@ -119,11 +119,17 @@ def summarize(
         metrics[f'{prefix}AR50@{HEADLINE_DETS}'] = float(recall[0, 0, headline])
         metrics[f'{prefix}AP'] = ap
         metrics[f'{prefix}AP50'] = float(precision[0, 0].mean())
-        metrics[f'{prefix}F1@{HEADLINE_DETS}'] = _harmonic_mean(ap, ar)
+        metrics[f'{prefix}F1@{HEADLINE_DETS}'] = harmonic_mean(ap, ar)
     return metrics
 
 
-def _harmonic_mean(a: float, b: float) -> float:
+def harmonic_mean(a: float, b: float) -> float:
+    """Return the harmonic mean of two fractions, -1.0 if one of them is unknown (-1).
+
+    Examples:
+        >>> harmonic_mean(0.6, 0.3), harmonic_mean(0.0, 0.0), harmonic_mean(0.5, -1.0)
+        (0.4, 0.0, -1.0)
+    """
     if min(a, b) < 0:
         return -1.0
     return 2 * a * b / (a + b) if a + b > 0 else 0.0

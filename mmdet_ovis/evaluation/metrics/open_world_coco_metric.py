@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmdet.evaluation.metrics import CocoMetric
 from mmdet.registry import METRICS
-from mmengine.fileio import get_local_path
 from mmengine.logging import MMLogger
-from numpy.typing import NDArray
 
-from ...utils.coco import load_coco
-from ..coco_objects import Detections, GroundTruth
-from ..coco_shapes import IOU_TYPES
 from ..functional.open_world_recall import MAX_DETS, ImageOutcome, check_protocol
 from ..open_world import (
     evaluate_detections,
@@ -26,10 +17,11 @@ from ..open_world import (
     split_category_ids,
     summarize_outcomes,
 )
+from .checked_coco_metric import CheckedCocoMetric, nothing_in, to_detections
 
 
 @METRICS.register_module()
-class OpenWorldCocoMetric(CocoMetric):
+class OpenWorldCocoMetric(CheckedCocoMetric):
     """Class-agnostic AR, AP and F1 on classes that the model has not been trained on.
 
     The cross-category protocol of OLN (Kim et al., RA-L 2022) and GGN (Wang et al.,
@@ -89,14 +81,9 @@ class OpenWorldCocoMetric(CocoMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        metrics = [metric] if isinstance(metric, str) else list(metric)
-        unknown = set(metrics) - set(IOU_TYPES)
-        if unknown or not metrics:
-            raise ValueError(f"metric must be 'bbox', 'segm' or both, got {metric!r}")
-        if format_only and outfile_prefix is None:
-            raise ValueError('format_only needs an outfile_prefix to write to')
         super().__init__(
-            metric=metrics,
+            ann_file=ann_file,
+            metric=metric,
             format_only=format_only,
             outfile_prefix=outfile_prefix,
             backend_args=backend_args,
@@ -105,9 +92,6 @@ class OpenWorldCocoMetric(CocoMetric):
         )
         self.protocol = protocol
         self.max_dets = check_protocol(protocol, max_dets)
-        with get_local_path(ann_file, backend_args=backend_args) as path:
-            self._coco_api = load_coco(path)
-        self._ground_truth = GroundTruth(self._coco_api.dataset, str(ann_file))
         self._splits = split_category_ids(self._ground_truth, eval_class, seen_class)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -125,7 +109,7 @@ class OpenWorldCocoMetric(CocoMetric):
 
     def _evaluate(self, prediction: dict) -> _ImageResult:
         image_id = prediction['img_id']
-        self._check_prediction(prediction)
+        self.check_prediction(prediction)
         labels = prediction['labels']
         category_ids = self._category_of_labels(labels.max(initial=0))
         outcomes = {}
@@ -133,7 +117,9 @@ class OpenWorldCocoMetric(CocoMetric):
             for iou_type in self.metrics:
                 outcomes[iou_type] = evaluate_detections(
                     self._ground_truth.objects(image_id, iou_type),
-                    _detections(prediction, iou_type, np.asarray(category_ids)[labels]),
+                    to_detections(
+                        prediction, iou_type, np.asarray(category_ids)[labels]
+                    ),
                     self._splits,
                     self.protocol,
                     self.max_dets,
@@ -169,7 +155,7 @@ class OpenWorldCocoMetric(CocoMetric):
                 'as missed'
             )
         for image_id in self._ground_truth.sizes.keys() - by_image.keys():
-            by_image[image_id] = self._evaluate(_nothing_in(image_id))
+            by_image[image_id] = self._evaluate(nothing_in(image_id))
         metrics = {}
         for iou_type in self.metrics:
             outcomes = [
@@ -180,48 +166,6 @@ class OpenWorldCocoMetric(CocoMetric):
             )
         logger.info('\n' + format_table(metrics, self.metrics))
         return metrics
-
-    def results2json(self, results: Sequence[dict], outfile_prefix: str) -> dict:
-        """Write the detections as COCO results, each file whole or not at all.
-
-        Args:
-            results (Sequence[dict]): Predictions, one dict an image, at least one.
-            outfile_prefix (str): Folder and start of the file names.
-
-        Returns:
-            dict: Path of the file of each kind of result.
-        """
-        prefix = Path(outfile_prefix)
-        prefix.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=prefix.parent) as folder:
-            written = super().results2json(results, str(Path(folder, prefix.name)))
-            for path in set(written.values()):
-                with Path(path).open('rb') as file:
-                    os.fsync(file.fileno())
-                Path(path).replace(prefix.with_name(Path(path).name))
-        return {
-            kind: str(prefix.with_name(Path(path).name))
-            for kind, path in written.items()
-        }
-
-    def _check_prediction(self, prediction: dict) -> None:
-        """See that a prediction fits the annotation file."""
-        image_id = prediction['img_id']
-        name = f'prediction for image {image_id}'
-        self._ground_truth.check_image_id(image_id, name)
-        if 'segm' not in self.metrics:
-            return
-        if 'masks' not in prediction:
-            raise ValueError(
-                f"{name} has no masks; metric 'segm' needs a model with masks"
-            )
-        size = self._ground_truth.sizes[image_id]
-        for mask in prediction['masks']:
-            if tuple(mask['size']) != size:
-                raise ValueError(
-                    f'{name}: a mask has size {list(mask["size"])}, the image has '
-                    f'{list(size)} (height, width) in {self._ground_truth.where}'
-                )
 
     def _category_of_labels(self, highest: int) -> list[int]:
         """Return the category id of each label up to the highest that occurs."""
@@ -239,28 +183,3 @@ class _ImageResult:
     image_id: int
     outcomes: dict[str, ImageOutcome]
     prediction: dict | None
-
-
-def _detections(
-    prediction: dict, iou_type: str, category_ids: NDArray[np.int64]
-) -> Detections:
-    """Return what `results2json` writes of one image, as arrays."""
-    scores = prediction['scores']
-    if iou_type == 'segm':
-        scores = prediction.get('mask_scores', scores)
-        shapes = list(prediction['masks'])
-    else:
-        shapes = prediction['bboxes'].astype(np.float64)
-        shapes[:, 2:] -= shapes[:, :2]  # xyxy -> xywh
-    return Detections(shapes, scores.astype(np.float64), category_ids)
-
-
-def _nothing_in(image_id: int) -> dict:
-    """Return the prediction of an image in which nothing is found."""
-    return {
-        'img_id': image_id,
-        'bboxes': np.zeros((0, 4)),
-        'scores': np.zeros(0),
-        'labels': np.zeros(0, dtype=np.int64),
-        'masks': [],
-    }

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
@@ -16,6 +15,7 @@ from terminaltables import AsciiTable
 
 from pa_lib.affinity import boundary_strength, interior_affinity
 
+from ...utils.conversion import to_numpy
 from ..functional.affinity_error import (
     AffinityErrors,
     affinity_errors,
@@ -141,8 +141,8 @@ class PairwiseAffinityMetric(BaseMetric):
                     'PairwiseAffinityPredictor and a test pipeline with '
                     'LoadAnnotations(with_mask=True)'
                 )
-        prediction = _to_numpy(sample['pred_affinity']['data'])
-        truth = {key: _to_numpy(value) for key, value in sample['gt_affinity'].items()}
+        prediction = to_numpy(sample['pred_affinity']['data'])
+        truth = {key: to_numpy(value) for key, value in sample['gt_affinity'].items()}
         valid = truth['valid'].astype(bool)
         strength = boundary_strength(interior_affinity(prediction))
         boundary = instance_boundary(truth['palette'][0])
@@ -167,7 +167,7 @@ class PairwiseAffinityMetric(BaseMetric):
             ranks=finding_ranks(ious[:, grouping.node_ids].T, self.legacy_strict),
             best_leaf=ious[:, : tree.n_leaves].max(axis=1),
             best_node=ious.max(axis=1),
-            is_seen=None if is_seen is None else _to_numpy(is_seen).astype(bool),
+            is_seen=None if is_seen is None else to_numpy(is_seen).astype(bool),
             sizes={
                 'objects': len(ious),
                 'leaves': tree.n_leaves,
@@ -264,9 +264,3 @@ def _recall_table(images: list[GroupingQuality]) -> str:
     mean = ['mean', *(f'{value:.4f}' for value in recalls.mean(axis=0))]
     header = ['recall at IoU', *(f'@{k}' for k in (*PROPOSAL_BUDGETS, 'all'))]
     return AsciiTable([header, *rows, mean]).table
-
-
-def _to_numpy(value: torch.Tensor | np.ndarray) -> np.ndarray:
-    if isinstance(value, torch.Tensor):
-        return value.detach().cpu().numpy()
-    return np.asarray(value)

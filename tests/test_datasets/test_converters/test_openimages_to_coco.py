@@ -1,8 +1,11 @@
+import json
+
 import cv2
 import numpy as np
 import pytest
 
 from mmdet_ovis.datasets.converters import convert_open_images
+from mmdet_ovis.datasets.converters.openimages_labels import read_hierarchy
 from mmdet_ovis.datasets.converters.openimages_to_coco import read_classes
 
 HEAD = (
@@ -151,6 +154,72 @@ def test_broken_tables_are_named(oid, tmp_path, name, old, new, message):
         _convert(oid, tmp_path / 'out.json')
 
 
+LABELS = f"""ImageID,Source,LabelName,Confidence
+{FIRST},verification,/m/04yx4,0
+{FIRST},verification,/m/09j2d,1
+{FIRST},verification,/m/0animal,0.0
+{ABSENT},verification,/m/04yx4,0
+"""
+HIERARCHY = {
+    'LabelName': '/m/0entity',
+    'Subcategory': [
+        {'LabelName': '/m/09j2d', 'Part': [{'LabelName': '/m/04yx4'}]},
+        {
+            'LabelName': '/m/0animal',
+            'Subcategory': [{'LabelName': '/m/011k07'}],
+        },
+    ],
+}
+
+
+def test_classes_that_are_known_to_be_absent(oid, tmp_path, load):
+    (oid / 'hierarchy.json').write_text(json.dumps(HIERARCHY))
+    options = {'labels_csv': _write_labels(oid)}
+    _convert(oid, tmp_path / 'out.json', **options)
+    images = load(tmp_path / 'out.json')['images']
+    assert [image['neg_category_ids'] for image in images] == [[2], []]
+    _convert(oid, tmp_path / 'out.json', **options, hierarchy=oid / 'hierarchy.json')
+    images = load(tmp_path / 'out.json')['images']
+    assert [image['neg_category_ids'] for image in images] == [[1, 2], []]
+    _convert(oid, tmp_path / 'out.json')
+    assert 'neg_category_ids' not in load(tmp_path / 'out.json')['images'][0]
+
+
+def test_hierarchy_is_read_downwards(oid):
+    (oid / 'hierarchy.json').write_text(json.dumps(HIERARCHY))
+    assert read_hierarchy(oid / 'hierarchy.json') == {
+        '/m/0entity': {'/m/09j2d', '/m/0animal', '/m/011k07'},
+        '/m/0animal': {'/m/011k07'},
+    }
+
+
+@pytest.mark.parametrize(
+    ('labels', 'hierarchy', 'message'),
+    [
+        (None, {}, 'a hierarchy is of use with image-level labels only'),
+        (
+            LABELS.replace('Confidence', 'Score'),
+            None,
+            r'labels\.csv: the first row lacks',
+        ),
+        (LABELS.replace('0.0', 'no'), None, r"labels\.csv: row 4: Confidence is 'no'"),
+        (LABELS, {'LabelName': 'a', 'Subcategory': [7]}, r'y\.json is not a hierarchy'),
+        (LABELS, [], r'hierarchy\.json is not a hierarchy'),
+    ],
+)
+def test_broken_labels_are_named(oid, tmp_path, labels, hierarchy, message):
+    options = {}
+    for key, name, text in (
+        ('labels_csv', 'labels.csv', labels),
+        ('hierarchy', 'hierarchy.json', hierarchy),
+    ):
+        if text is not None:
+            options[key] = oid / name
+            options[key].write_text(text if name == 'labels.csv' else json.dumps(text))
+    with pytest.raises(ValueError, match=message):
+        _convert(oid, tmp_path / 'out.json', **options)
+
+
 def test_missing_inputs_are_named(oid, tmp_path):
     (oid / 'masks.csv').unlink()
     with pytest.raises(FileNotFoundError, match=r'no such file: .*masks\.csv'):
@@ -167,13 +236,19 @@ def test_a_table_that_is_no_text_is_named(oid, tmp_path):
         _convert(oid, tmp_path / 'out.json')
 
 
+def _write_labels(oid):
+    (oid / 'labels.csv').write_text(LABELS)
+    return oid / 'labels.csv'
+
+
 def test_command_line(oid, tmp_path, run, load):
     out = tmp_path / 'out.json'
     code, printed = run(
         'openimages_to_coco.py', oid / 'masks.csv', '--classes', oid / 'classes.csv',
         '--masks', oid / 'masks', '--images', oid / 'validation', '--out', out,
-        '--workers', 1,
+        '--workers', 1, '--image-labels', _write_labels(oid),
     )  # fmt: skip
     assert code == 0
+    assert load(out)['images'][0]['neg_category_ids'] == [2]
     assert 'left out: 1 x image without a file' in printed
     assert len(load(out)['annotations']) == 3

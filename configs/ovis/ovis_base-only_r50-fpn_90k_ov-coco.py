@@ -1,0 +1,7 @@
+# Baseline: learns from masks of the base classes alone.
+_base_ = [
+    '../_base_/models/ov_mask_rcnn_r50_fpn.py',
+    '../_base_/datasets/ov_coco_instance.py',
+    '../_base_/schedules/schedule_90k.py',
+    '../_base_/ov_runtime.py',
+]

@@ -1,0 +1,14 @@
+# The detector of ovis_pseudo-only_r50-fpn_90k_ov-coco.py, tested on LVIS v1.
+_base_ = [
+    './ovis_pseudo-only_r50-fpn_90k_ov-coco.py',
+    '../_base_/datasets/ov_cross_dataset.py',
+]
+
+text_bank = 'data/text_embeddings/lvis-v1_clip-vit-b-32.npz'
+model = dict(
+    roi_head=dict(bbox_head=dict(embeddings=text_bank)),
+    test_cfg=dict(rcnn=dict(max_per_img=300)),
+)
+test_dataloader = _base_.lvis_v1
+test_evaluator = _base_.lvis_v1_evaluator
+test_cfg = dict(_delete_=True, type='TestLoop')

@@ -1,0 +1,118 @@
+"""Images of which only their captions are known, as image-level labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mmdet.datasets import BaseDetDataset
+from mmdet.registry import DATASETS
+from mmengine.logging import MMLogger
+
+from ..language.noun_parser import NounParser
+from ..language.vocabularies import load_vocabulary
+from ..structures.vocabulary import Vocabulary
+from .captions import CaptionedImage, iter_captioned_images
+from .converters.masks import read_image_size
+from .proposal_files import ProposalFileMixin
+
+_SHOWN = 10
+
+
+@DATASETS.register_module()
+class CaptionLabelDataset(ProposalFileMixin, BaseDetDataset):
+    """Dataset whose labels are the words of a vocabulary in the captions of an image.
+
+    ``classes`` of ``metainfo`` are the names of the vocabulary, and an image has one
+    instance a word: a ``bbox_label`` without a box, which
+    ``LoadAnnotations(with_bbox=False, with_label=True)`` reads. In training, images
+    without a word are left out; how many is logged, and which words never occur.
+
+    Args:
+        ann_file (str): Captions, see :func:`.captions.iter_captioned_images`.
+        vocabulary (str | Sequence[str]): The words: names, or what
+            :func:`~mmdet_ovis.language.vocabularies.load_vocabulary` takes.
+        parser (Mapping, optional): Further arguments of
+            :class:`~mmdet_ovis.language.noun_parser.NounParser`.
+        proposal_file (str, optional): Proposals, see
+            :class:`.proposal_files.ProposalFileMixin`. Relative paths are joined to
+            ``data_root``.
+        data_prefix (Mapping[str, str]): ``img`` is the folder of the images. Defaults
+            to ``data_root`` itself.
+        **kwargs: Arguments of mmdet's ``BaseDetDataset``.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If one is broken, or no image is left.
+    """
+
+    METAINFO: dict = {}
+
+    def __init__(
+        self,
+        *args,
+        vocabulary: str | Sequence[str],
+        parser: Mapping[str, Any] | None = None,
+        data_prefix: Mapping[str, str] = MappingProxyType({'img': ''}),
+        **kwargs,
+    ) -> None:
+        if isinstance(vocabulary, str):
+            self.vocabulary = load_vocabulary(vocabulary)
+        else:
+            self.vocabulary = Vocabulary(tuple(vocabulary))
+        self._parser = NounParser(self.vocabulary, **(parser or {}))
+        metainfo = {'classes': self.vocabulary.names, **(kwargs.pop('metainfo', {}))}
+        super().__init__(
+            *args, metainfo=metainfo, data_prefix=dict(data_prefix), **kwargs
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Load the images with the words of their captions."""
+        return [self._parse(image) for image in iter_captioned_images(self.ann_file)]
+
+    def _parse(self, image: CaptionedImage) -> dict[str, Any]:
+        path = Path(self.data_prefix['img'], image.file_name)
+        height, width = image.size or read_image_size(path)
+        names = {
+            phrase.name
+            for caption in image.captions
+            for phrase in self._parser(caption)
+        }
+        labels = sorted(self.vocabulary.index(name) for name in names)
+        return {
+            'img_id': image.image_id,
+            'img_path': str(path),
+            'height': height,
+            'width': width,
+            'captions': list(image.captions),
+            'instances': [{'bbox_label': label, 'ignore_flag': 0} for label in labels],
+        }
+
+    def filter_data(self) -> list[dict]:
+        """Drop images without a word (training only), and say how many."""
+        if self.test_mode:
+            return self.data_list
+        kept = [info for info in self.data_list if info['instances']]
+        if not kept:
+            raise ValueError(
+                f'{self.ann_file}: no caption of its {len(self.data_list)} images has '
+                f'one of the {len(self.vocabulary)} words of the vocabulary '
+                f'({", ".join(self.vocabulary.names[:5])}, ...)'
+            )
+        logger = MMLogger.get_current_instance()
+        logger.info(
+            '%s: %d of %d images have one of the %d words in their captions; the '
+            'others are left out',
+            *(self.ann_file, len(kept), len(self.data_list), len(self.vocabulary)),
+        )
+        seen = {inst['bbox_label'] for info in kept for inst in info['instances']}
+        never = [n for i, n in enumerate(self.vocabulary.names) if i not in seen]
+        if never:
+            shown = ', '.join(never[:_SHOWN]) + ', ...' * (len(never) > _SHOWN)
+            logger.warning(
+                '%s: no caption has %d of the words: %s',
+                *(self.ann_file, len(never), shown),
+            )
+        return kept
