@@ -6,7 +6,6 @@ by their own score and the objectness of a network trained on the same seen clas
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from torch import Tensor
 from ..models import OlnRoIHead, OlnRPNHead
 from ..pseudo_labels.signature import file_sha256
 from ..utils.checkpoint import load_model_checkpoint
+from ..utils.conversion import to_json
 from .running import load_config
 
 CHUNK_SIZE = 1000
@@ -160,9 +160,8 @@ def ranker_signature(parameters: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: If a key is unknown or missing.
     """
     _check_keys(parameters)
-    model = _model_cfg(parameters['config']).to_dict()
     return {
-        'model': json.loads(json.dumps(model, default=repr)),
+        'model': to_json(_model_cfg(parameters['config'])),
         'checkpoint_sha256': file_sha256(parameters['checkpoint']),
         'scale': _check_scale(parameters.get('scale')),
     }

@@ -21,8 +21,8 @@ from ..structures.class_splits import resolve_split
 from ..utils.cli import add_trust_checkpoint
 from ..utils.coco import load_coco
 from ..utils.image import read_image
-from .affinity_inferencer import AffinityInferencer
-from .proposal_benchmark import ProposalTask
+from .benchmarks.proposals import ProposalTask
+from .inference.affinity_inferencer import AffinityInferencer
 
 
 def _default_config(**parameters: Any) -> GroupingConfig:

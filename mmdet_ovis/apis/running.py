@@ -9,7 +9,7 @@ from typing import Any
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.registry import RUNNERS
+from mmengine.registry import RUNNERS, init_default_scope
 from mmengine.runner import Runner
 
 from ..engine.hooks.checkpoint_hook import POINTER
@@ -36,6 +36,42 @@ def load_config(
         raise ValueError(f'{path} is not a valid config: {error}') from None
     if cfg_options:
         cfg.merge_from_dict(dict(cfg_options))
+    return cfg
+
+
+def load_job_config(
+    config: Config | str | Path,
+    cfg_options: Mapping[str, Any] | None,
+    needed: Sequence[str],
+    example: str,
+) -> Config:
+    """Load the config of a job without a runner, and make its scope the default one.
+
+    Args:
+        config (Config | str | Path): A config or its file.
+        cfg_options (Mapping, optional): Changes to it.
+        needed (Sequence[str]): Keys that it must have.
+        example (str): A config that has them, for the message.
+
+    Returns:
+        Config: A copy.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be parsed, or lacks a key.
+    """
+    if isinstance(config, Config):
+        cfg = config.copy()
+        cfg.merge_from_dict(dict(cfg_options or {}))
+    else:
+        cfg = load_config(config, cfg_options)
+    for key in needed:
+        if cfg.get(key) is None:
+            raise ValueError(
+                f'{cfg.filename or "the config"} has no {key}; use a config such as '
+                f'{example}'
+            )
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
     return cfg
 
 

@@ -8,36 +8,28 @@ workers, shards and interruptions.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import MMLogger
 
-from ...pseudo_labels.chunks import Counts
 from ...pseudo_labels.export import export_per_image
-from ...pseudo_labels.run_folder import remove_leftovers
 from ...pseudo_labels.run_header import completed_counts
 from ...pseudo_labels.shards import Shard
 from ...pseudo_labels.store import CHUNK_SIZE, PseudoLabelStore
 from ...utils.progress import show_progress
+from .collecting import Progress
 from .inputs import AffinityNetwork, ImageReader
+from .job import already_complete, interruptible, summarize
 from .launch import Place
-from .loop import ExtractionLoop, Progress
+from .loop import ExtractionLoop
 from .ranking import make_pool
 from .setup import build_source, load_extraction_config, run_signature
 from .summary import ExtractionSummary
-
-
-class ExtractionInterrupted(KeyboardInterrupt):
-    """The job was stopped by a signal; its finished chunks are safe."""
 
 
 def extract_pseudo_labels(
@@ -117,16 +109,16 @@ def extract_pseudo_labels(
     signature = run_signature(cfg, checkpoint, source, use_gt_masks, limit)
     counts = None if overwrite else completed_counts(out, signature)
     if counts is not None and ann_dir is None:
-        return _already_complete(out, counts)
+        return already_complete(out, counts)
     reader = ImageReader(
         DATASETS.build(cfg.test_dataloader.dataset), use_gt_masks, limit
     )
     store = PseudoLabelStore(
         out, reader.image_ids, signature, chunk_size, max_broken, shard
     )
-    with _interruptible(store), store:
+    with interruptible(store), store:
         if store.open(overwrite):
-            summary = _already_complete(out, store.counts)
+            summary = already_complete(out, store.counts)
         else:
             loop = ExtractionLoop(reader, store)
             if loop.pending:
@@ -139,59 +131,9 @@ def extract_pseudo_labels(
                     loop.run(network, pool, progress)
             with store.completing() as counts:
                 loop.seconds['total'] = time.monotonic() - start
-                summary = _summarize(store, counts, loop)
+                summary = summarize(store, counts, len(loop.pending), loop.seconds)
                 if summary.is_complete:
                     summary.save(store.parts_dir)
     if ann_dir is not None and summary.is_complete:
         export_per_image(out, ann_dir, reader.image_ids)
     return summary
-
-
-def _already_complete(out: str | Path, counts: Counts) -> ExtractionSummary:
-    MMLogger.get_current_instance().info('%s is already complete', out)
-    remove_leftovers(Path(out))
-    return ExtractionSummary.of(out, counts, counts.n_images)
-
-
-def _summarize(
-    store: PseudoLabelStore, counts: Counts | None, loop: ExtractionLoop
-) -> ExtractionSummary:
-    """Sum up all images, or those of this shard while others have no result."""
-    n_missing, broken = 0, store.quarantine.images
-    if counts is None:
-        counts, broken = store.own_counts, store.own_broken
-        n_missing = len(store.image_ids) - store.counts.n_images
-    n_resumed = counts.n_images - len(loop.pending)
-    return ExtractionSummary.of(
-        store.out, counts, n_resumed, broken, loop.seconds, str(store.shard), n_missing
-    )
-
-
-@contextmanager
-def _interruptible(store: PseudoLabelStore) -> Iterator[None]:
-    """Let SIGTERM end the job as Ctrl-C does, and both with a word on what is kept."""
-    try:
-        with _sigterm_interrupts():
-            yield
-    except KeyboardInterrupt:
-        raise ExtractionInterrupted(
-            f'interrupted; {store.counts.n_images} of {len(store.image_ids)} images '
-            f'are done and kept beside {store.out}, repeat the command to resume'
-        ) from None
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM end the job as Ctrl-C does; only the main thread may set that."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing
 from itertools import islice
 from typing import Any, TypeVar
 
-from ...pseudo_labels.chunks import ImageRecord
 from ...pseudo_labels.sources import AffinityEvidence
 from ...pseudo_labels.store import PseudoLabelStore
 from ...utils.progress import show_progress
+from .collecting import CollectingLoop, Progress
 from .images import BrokenImageError
 from .inputs import AffinityNetwork, ImageReader, Sample
 from .pool import SourcePool
 
 Task = TypeVar('Task')
 Result = TypeVar('Result')
-Progress = Callable[[str, int, int], AbstractContextManager[Callable[[], None]]]
-"""Shows a title, images in all and images done; gives what to call for each image."""
 
 READERS = 4
 """Threads that read images; decoding leaves Python, and a network drive makes wait."""
@@ -30,30 +27,24 @@ _AHEAD = 2
 """Images in memory for each of them."""
 
 
-def no_progress(title: str, total: int, done: int = 0) -> AbstractContextManager:
-    """Show nothing, where another process shows it: a :data:`Progress`."""
-    return nullcontext(lambda: None)
-
-
-class ExtractionLoop:
-    """Processes what the store lacks.
+class ExtractionLoop(CollectingLoop):
+    """Predicts affinities of what the store lacks.
 
     Args:
         reader (ImageReader): Reads the images, some of them ahead of time.
         store (PseudoLabelStore): Takes the results, in the order of the dataset.
 
     Attributes:
-        pending (list[int]): Positions to process.
         seconds (dict[str, float]): ``reading`` (what the network waited for images)
             and ``network`` in this process, and what the source measures, summed over
             workers.
     """
 
+    title = 'extraction'
+
     def __init__(self, reader: ImageReader, store: PseudoLabelStore) -> None:
+        super().__init__(store)
         self.reader = reader
-        self.store = store
-        self.pending = store.pending()
-        self.seconds: dict[str, float] = defaultdict(float)
 
     def run(
         self,
@@ -62,30 +53,23 @@ class ExtractionLoop:
         progress: Progress = show_progress,
     ) -> None:
         """Process all that is pending."""
-        waiting: deque[tuple[int, Any]] = deque()
-        shard, total = self.store.shard, self.store.n_owned
-        title = 'extraction' if shard.number == 1 else f'extraction, {shard}'
-        with (
-            progress(title, total, total - len(self.pending)) as advance,
-            closing(read_ahead(self.reader.read, self.pending)) as samples,
-        ):
+        self.collect(self._batches(network, pool), pool, progress)
+
+    def _batches(
+        self, network: AffinityNetwork, pool: SourcePool
+    ) -> Iterator[list[tuple[int, Any]]]:
+        with closing(read_ahead(self.reader.read, self.pending)) as samples:
             for position, sample in samples:
-                waiting.append((position, self._start(sample, network, pool)))
-                while len(waiting) > pool.in_flight:
-                    self._finish(*waiting.popleft(), pool)
-                    advance()
-            for entry in waiting:
-                self._finish(*entry, pool)
-                advance()
+                yield [(position, self._start(sample, network, pool))]
 
     def _start(
         self, reading: Future[Sample], network: AffinityNetwork, pool: SourcePool
     ) -> Any:
         """Predict one image; return its result to be, or why there will be none."""
         try:
-            with self._measure('reading'):
+            with self.measure('reading'):
                 sample = reading.result()
-            with self._measure('network'):
+            with self.measure('network'):
                 affinity = network.predict(sample)
         except BrokenImageError as error:
             return str(error)
@@ -93,24 +77,6 @@ class ExtractionLoop:
             sample.image_id, sample.ori_shape, sample.gt_rles, affinity
         )
         return pool.submit(evidence, sample.data['inputs'])
-
-    def _finish(self, position: int, result: Any, pool: SourcePool) -> None:
-        image_id = self.store.image_ids[position]
-        if isinstance(result, str):
-            self.store.add(position, ImageRecord(image_id, error=result))
-            return
-        output = pool.result(result)
-        for stage, seconds in output.seconds.items():
-            self.seconds[stage] += seconds
-        self.store.add(position, ImageRecord(image_id, output.annotations))
-
-    @contextmanager
-    def _measure(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - start
 
 
 def read_ahead(

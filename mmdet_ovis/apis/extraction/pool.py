@@ -77,12 +77,13 @@ class SourcePool:
             else:
                 os.environ[variable] = value
 
-    def submit(self, evidence: Evidence, image: torch.Tensor) -> Any:
+    def submit(self, evidence: Evidence, image: torch.Tensor | None = None) -> Any:
         """Start the work on one image.
 
         Args:
             evidence (Evidence): What the source needs.
-            image (torch.Tensor): (3, h, w) uint8, BGR, as the network saw it.
+            image (torch.Tensor, optional): (3, h, w) uint8, BGR, as the network saw it,
+                for pools that look at it.
 
         Returns:
             Any: To be handed to :meth:`result`.

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmdet.registry import TASK_UTILS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 from ...pseudo_labels.signature import RunSignature, file_sha256
 from ...pseudo_labels.sources import AffinitySource, PseudoLabelSource
+from ...utils.conversion import to_json
 from ...version import __version__
 from ..oln_ranker import RANKER_KEY, ranker_signature, split_grouping
-from ..running import load_config
+from ..running import load_job_config
 from .inputs import annotation_file, model_cfg
 
 
@@ -35,19 +34,12 @@ def load_extraction_config(
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be parsed, or is not one for extraction.
     """
-    if isinstance(config, Config):
-        cfg = config.copy()
-        cfg.merge_from_dict(dict(cfg_options or {}))
-    else:
-        cfg = load_config(config, cfg_options)
-    for key in ('model', 'test_dataloader'):
-        if cfg.get(key) is None:
-            raise ValueError(
-                f'{cfg.filename or "the config"} has no {key}; use a config such as '
-                'configs/pairwise_affinity/pa_extract.py'
-            )
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    return cfg
+    return load_job_config(
+        config,
+        cfg_options,
+        ('model', 'test_dataloader'),
+        'configs/pairwise_affinity/pa_extract.py',
+    )
 
 
 def build_source(
@@ -103,8 +95,8 @@ def run_signature(
         {
             **judge,
             'version': __version__,
-            'model': _plain(model_cfg(cfg)),
-            'dataset': _plain(cfg.test_dataloader.dataset),
+            'model': to_json(model_cfg(cfg)),
+            'dataset': to_json(cfg.test_dataloader.dataset),
             'checkpoint_sha256': file_sha256(checkpoint),
             'annotation_file_sha256': file_sha256(annotation_file(cfg)),
             'source': {'name': source.name, **source.parameters},
@@ -112,8 +104,3 @@ def run_signature(
             'limit': limit,
         }
     )
-
-
-def _plain(cfg: Mapping[str, Any]) -> Any:
-    """Make a config what JSON makes of it, so that it compares equal with a file."""
-    return json.loads(json.dumps(cfg.to_dict(), default=repr))

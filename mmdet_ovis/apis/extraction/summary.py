@@ -28,17 +28,20 @@ class ExtractionSummary:
         n_masks (int): Masks in it.
         masks_per_image (float): Mean over the images that could be processed.
         empty_share (float): Share of those images without a mask.
-        mean_gt_iou (float): Mean over masks of the best IoU with a seen instance.
+        mean_gt_iou (float, optional): Mean over masks of the best IoU with a seen
+            instance; None where no mask was compared with any.
         n_quarantined (int): Images that could not be processed.
         quarantine (list[BrokenImage]): The first of them.
         quarantine_file (str, optional): Where all of them are listed.
-        seconds (dict[str, float]): ``reading`` and ``network`` of this process,
-            ``grouping`` and ``encoding`` summed over workers, and ``total`` on the
-            clock; of this call only, empty if there was nothing left to do.
+        seconds (dict[str, float]): ``reading`` and ``network`` of this process, what
+            the source measures summed over workers, and ``total`` on the clock; of this
+            call only, empty if there was nothing left to do.
         images_per_second (float): Of this call, 0 if there was nothing left to do.
         shard (str): What this call worked on.
         n_missing (int): Images of other shards that have no result yet; as long as
             there are any, there is no output.
+        dropped (dict[str, int]): Words of which nothing was made, by reason, where the
+            job looks for words; ``<out>.dropped.jsonl`` lists them.
     """
 
     out: str
@@ -47,7 +50,7 @@ class ExtractionSummary:
     n_masks: int
     masks_per_image: float
     empty_share: float
-    mean_gt_iou: float
+    mean_gt_iou: float | None
     n_quarantined: int
     quarantine: list[BrokenImage] = field(default_factory=list)
     quarantine_file: str | None = None
@@ -55,6 +58,7 @@ class ExtractionSummary:
     images_per_second: float = 0.0
     shard: str = str(Shard())
     n_missing: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -78,7 +82,9 @@ class ExtractionSummary:
             n_masks=counts.n_masks,
             masks_per_image=_ratio(counts.n_masks, processed),
             empty_share=_ratio(counts.n_empty, processed),
-            mean_gt_iou=_ratio(counts.sum_gt_iou, counts.n_masks),
+            mean_gt_iou=(
+                counts.sum_gt_iou / counts.n_compared if counts.n_compared else None
+            ),
             n_quarantined=counts.n_broken,
             quarantine=list(broken[:_SHOWN]),
             quarantine_file=f'{out}.quarantine.jsonl' if counts.n_broken else None,
@@ -86,6 +92,7 @@ class ExtractionSummary:
             images_per_second=_ratio(counts.n_images - n_resumed, total),
             shard=shard,
             n_missing=n_missing,
+            dropped=dict(counts.dropped),
         )
 
     @property
@@ -99,6 +106,11 @@ class ExtractionSummary:
         atomic_write_json(path, asdict(self), indent=2, temporary_dir=temporary_dir)
         return path
 
+    def _gt_iou_row(self) -> list[list[str]]:
+        if self.mean_gt_iou is None:
+            return []
+        return [['mean gt_iou', f'{self.mean_gt_iou:.3f}']]
+
     def table(self) -> str:
         """Format the summary for a terminal."""
         alone = self.n_missing or self.shard == str(Shard())
@@ -107,8 +119,9 @@ class ExtractionSummary:
             ['images', f'{self.n_images} ({self.n_resumed} done {before})'],
             ['masks', f'{self.n_masks} ({self.masks_per_image:.2f} an image)'],
             ['images without a mask', f'{self.empty_share:.1%}'],
-            ['mean gt_iou', f'{self.mean_gt_iou:.3f}'],
+            *self._gt_iou_row(),
             ['quarantined', str(self.n_quarantined)],
+            *([f'words dropped: {why}', str(n)] for why, n in self.dropped.items()),
             *([f'{stage} (s)', f'{s:.1f}'] for stage, s in self.seconds.items()),
             ['images/s', f'{self.images_per_second:.2f}'],
         ]
