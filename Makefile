@@ -2,7 +2,7 @@
 #
 #   PYTHON=...      interpreter that .venv is made with, where no environment is active
 #   MAX_JOBS=...    parallel compiler jobs (default: the number of cores)
-#   DEMO_ARGS=...   arguments of tools/demo.py
+#   DEMO_ARGS=...   arguments of tools/demo.py or tools/demo_ovis.py
 #   TEST_ARGS=...   arguments of pytest (make test, make sanitize)
 
 SHELL := /bin/bash
@@ -11,7 +11,7 @@ SHELL := /bin/bash
 # Asked each time, because the first 'make install' may make the environment.
 PY = $(shell requirements/python.sh)
 
-.PHONY: help install install-tests install-docs demo test lint sanitize docs clean
+.PHONY: help install install-ovis install-tests install-docs demo demo-ovis test lint sanitize docs clean
 
 help: ## Print this help
 	@echo 'usage: make TARGET [DEMO_ARGS=...] [TEST_ARGS=...] [PYTHON=...] [MAX_JOBS=...]'
@@ -19,6 +19,9 @@ help: ## Print this help
 
 install: ## Install the project (active environment, or .venv)
 	@requirements/install.sh
+
+install-ovis: ## Install the project and what vision-language models need
+	@requirements/install.sh ovis
 
 install-tests: ## Install the project and what the tests need
 	@requirements/install.sh tests
@@ -28,6 +31,9 @@ install-docs: ## Install the project and what the documentation needs
 
 demo: install ## Train, extract and compare on OpenShapes, from nothing to the table
 	$(PY) tools/demo.py $(DEMO_ARGS)
+
+demo-ovis: install-ovis ## Learn words from captions on OpenShapes, from nothing to the tables
+	$(PY) tools/demo_ovis.py $(DEMO_ARGS)
 
 test: install-tests ## Run the tests
 	$(PY) -m pytest $(TEST_ARGS)

@@ -6,8 +6,8 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from mmdet_ovis.apis.demo import DemoOptions, run_demo
-from mmdet_ovis.apis.demo_methods import DEMO_METHODS, METHODS
+from mmdet_ovis.apis.demos.ggn import DemoOptions, run_demo
+from mmdet_ovis.apis.demos.ggn_methods import DEMO_METHODS, METHODS
 from mmdet_ovis.utils.cli import run_tool
 
 

@@ -180,18 +180,33 @@ class DatasetBrowser:
             f'image {info["img_id"]}, {image.shape[1]} x {image.shape[0]}',
             'instances' if self.is_loaded else 'instances (the pipeline has none)',
         ]
-        if self.affinity_head is not None:
-            target = self._draw_target(sample, image.shape[:2])
-            size = picture.shape[1::-1]  # width, height
-            pictures.append(cv2.resize(target, size, interpolation=cv2.INTER_NEAREST))
-            titles.append('target (gray: not supervised)')
+        for further, title in self._further_pictures(sample, image, scale):
+            pictures.append(further)
+            titles.append(title)
         panel = make_panel(pictures, titles)
         legend = draw_legend(instances, panel.shape[1])
         return info['img_id'], stack_panels([panel, legend])
 
-    def _draw_target(self, sample: DetDataSample, size: tuple[int, int]) -> np.ndarray:
+    def _further_pictures(
+        self, sample: DetDataSample, image: np.ndarray, scale: float
+    ) -> Iterator[tuple[np.ndarray, str]]:
+        """Yield what stands beside the instances, with titles.
+
+        Args:
+            sample (DetDataSample): What the pipeline makes of an image.
+            image (np.ndarray): RGB, (H, W, 3) uint8.
+            scale (float): Between the sides of the picture and of the image.
+        """
+        if self.affinity_head is None:
+            return
+        size = image.shape[:2]
         truth = self.affinity_head.image_targets(sample, torch.device('cpu'), size)
-        return draw_affinity_target(truth.target.numpy(), truth.valid.numpy())
+        target = draw_affinity_target(truth.target.numpy(), truth.valid.numpy())
+        enlarged = (round(size[1] * scale), round(size[0] * scale))
+        yield (
+            cv2.resize(target, enlarged, interpolation=cv2.INTER_NEAREST),
+            'target (gray: not supervised)',
+        )
 
     def _instances(
         self, sample: DetDataSample, size: tuple[int, int]
@@ -212,12 +227,13 @@ class DatasetBrowser:
 
     def _text(self, instance: dict) -> str:
         """Say what is known of an instance beyond its kind."""
-        if instance.get('is_pseudo'):
-            weight = instance.get('loss_weight')
-            score = f'{instance["pseudo_score"]:.2f}'
-            return score if weight is None else f'{score} x{weight:.2f}'
         classes = self.dataset.metainfo.get('classes', ())
-        return classes[instance['bbox_label']] if len(classes) > 1 else ''
+        name = classes[instance['bbox_label']] if len(classes) > 1 else ''
+        if not instance.get('is_pseudo'):
+            return name
+        weight = instance.get('loss_weight')
+        score = f'{name} {instance["pseudo_score"]:.2f}'.strip()
+        return score if weight is None else f'{score} x{weight:.2f}'
 
 
 class _Recorder:

@@ -18,7 +18,7 @@ from pa_lib.ranking import passes_filters
 
 from ..evaluation.functional.matching import IOU_THRESHOLDS
 from ..evaluation.functional.proposal_recall import finding_ranks, proposal_recall
-from .proposal_benchmark import BUDGETS, ProposalTask
+from .benchmarks.proposals import BUDGETS, ProposalTask
 
 _BATCH = 4096
 _LEARNING_RATE = 0.01

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_ovis.apis.demo import DemoOptions, demo_stages, summarize
-from mmdet_ovis.apis.demo_methods import METHODS
-from mmdet_ovis.apis.demo_tables import demo_table, seeds_table
-from mmdet_ovis.apis.stages import Stage
+from mmdet_ovis.apis.demos.ggn import DemoOptions, demo_stages, summarize
+from mmdet_ovis.apis.demos.ggn_methods import METHODS
+from mmdet_ovis.apis.demos.ggn_tables import demo_table, seeds_table
+from mmdet_ovis.apis.demos.stages import Stage
 
 
 def _flat_stages(**options) -> list[Stage]:

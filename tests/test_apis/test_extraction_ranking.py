@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmdet_ovis.apis.affinity_inferencer import AffinityInferencer
+from mmdet_ovis.apis.inference.affinity_inferencer import AffinityInferencer
 from mmdet_ovis.apis.oln_ranker import OlnRanker
 from mmdet_ovis.pseudo_labels import SignatureMismatchError
 

@@ -15,7 +15,7 @@ import pytest
 from pycocotools import mask as mask_api
 from scipy.io import savemat
 
-from mmdet_ovis.apis.proposal_benchmark import (
+from mmdet_ovis.apis.benchmarks.proposals import (
     ProposalTask,
     run_benchmark,
     summarize_outcomes,

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from mmdet_ovis.apis.stages import Stage, StageError, run_stages
+from mmdet_ovis.apis.demos.stages import Stage, StageError, run_stages
 from mmdet_ovis.utils.io import read_json
 
 

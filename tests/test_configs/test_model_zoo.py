@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +11,11 @@ import pytest
 import yaml
 from mmdet.datasets import CocoDataset, LVISV1Dataset
 from mmengine.config import Config
+from recipes import ROOT, commands, option, read_page
 
 from mmdet_ovis.structures.class_splits import resolve_split
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / 'docs' / 'model_zoo.md').read_text(encoding='utf-8')
+PAGE = read_page('docs/model_zoo.md')
 COCO = CocoDataset.METAINFO['classes']
 LVIS = LVISV1Dataset.METAINFO['classes']
 PLACES = ('data_root', 'ann_file', 'data_prefix')
@@ -155,16 +154,6 @@ def test_the_imagenet_row_ends_where_coco_to_uvo_does():
 # ---------------------------------------------------------------- page
 
 
-def _commands(page: str = PAGE) -> list[list[str]]:
-    blocks = re.findall(r'```bash\n(.*?)```', page, re.S)
-    lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
-    return [shlex.split(line) for line in lines if line.strip()]
-
-
-def _option(command: list[str], name: str) -> str:
-    return command[command.index(name) + 1]
-
-
 def _configs_in(text: str) -> set[str]:
     return set(
         re.findall(r'\b((?:pa|class_agn_mask_rcnn|ggn)_[\w-]+|pa_train)\.py', text)
@@ -202,7 +191,7 @@ def test_the_page_names_the_configs_of_all_rows():
 
 
 def test_commands_call_what_is_there():
-    called = {word for command in _commands() for word in command}
+    called = {word for command in commands(PAGE) for word in command}
     files = {word for word in called if word.startswith(('tools/', 'configs/'))}
     assert len(files) > 20
     assert {word for word in files if not (ROOT / word).is_file()} == set()
@@ -212,7 +201,7 @@ def test_recipes_train_what_they_use():
     """A checkpoint is the last epoch of a training that stands before its use."""
     trained: dict[str, str] = {}
     uses = 0
-    for command in _commands():
+    for command in commands(PAGE):
         configs = [word for word in command if word.startswith('configs/')]
         for word in command:
             path = word.partition('load_from=')[2] or word
@@ -230,12 +219,12 @@ def test_recipes_train_what_they_use():
 def test_recipes_write_the_pseudo_masks_that_are_read():
     merged = {}
     extracted = set()
-    for command in _commands():
+    for command in commands(PAGE):
         if 'tools/extract_pa_masks.py' in command:
-            extracted.add(_option(command, '--out'))
+            extracted.add(option(command, '--out'))
         if 'tools/merge_annotations.py' in command:
-            assert _option(command, '--inputs') in extracted
-            merged[_option(command, '--out')] = _option(command, '--ref')
+            assert option(command, '--inputs') in extracted
+            merged[option(command, '--out')] = option(command, '--ref')
     for row in ROWS:
         dataset = _detector(row, '_pa').train_dataloader.dataset
         out = dataset.data_root + dataset.additional_ann_file
@@ -248,18 +237,19 @@ def test_imagenet_commands_write_what_the_configs_read():
         'mask_rcnn/class_agn_mask_rcnn_gn_online.py'
     ).train_dataloader.dataset
     root = Path(dataset.data_root)
-    convert = next(c for c in _commands() if 'images_to_coco.py' in c[1])
-    assert Path(_option(convert, '--out')) == root / dataset.ann_file
+    convert = next(c for c in commands(PAGE) if 'images_to_coco.py' in c[1])
+    assert Path(option(convert, '--out')) == root / dataset.ann_file
     assert Path(convert[2]) == root / dataset.data_prefix.img
-    extract = next(c for c in _commands() if '--ann-dir' in c)
-    assert Path(_option(extract, '--ann-dir')) == root / dataset.ann_dir
+    extract = next(c for c in commands(PAGE) if '--ann-dir' in c)
+    assert Path(option(extract, '--ann-dir')) == root / dataset.ann_dir
 
 
 def test_converters_write_what_the_configs_read():
-    page = (ROOT / 'docs' / 'data.md').read_text(encoding='utf-8')
-    commands = [c for c in _commands(page) if '_to_coco.py' in c[1]]
-    assert all((ROOT / command[1]).is_file() for command in commands)
-    written = {_option(command, '--out') for command in commands}
+    converters = [
+        c for c in commands(read_page('docs/data.md')) if '_to_coco.py' in c[1]
+    ]
+    assert all((ROOT / command[1]).is_file() for command in converters)
+    written = {option(command, '--out') for command in converters}
     needed = set()
     for row in ROWS:
         cfg = _detector(row)
@@ -269,7 +259,7 @@ def test_converters_write_what_the_configs_read():
         f'data/coco/annotations/instances_{part}2017.json' for part in ('train', 'val')
     }
     assert needed - coco <= written
-    readme = (ROOT / 'data' / 'README.md').read_text(encoding='utf-8')
+    readme = read_page('data/README.md')
     for name in needed:
         assert Path(name).name in readme
 
@@ -277,7 +267,7 @@ def test_converters_write_what_the_configs_read():
 def test_the_option_block_judges_lvis_detectors_on_coco():
     options = dict(
         word.split('=')
-        for command in _commands()
+        for command in commands(PAGE)
         if command[0] == '--cfg-options'
         for word in command[1:]
     )
@@ -296,7 +286,7 @@ def test_the_option_block_judges_lvis_detectors_on_coco():
 # ---------------------------------------------------------------- metafiles
 
 
-@pytest.mark.parametrize('folder', ['mask_rcnn', 'pairwise_affinity'])
+@pytest.mark.parametrize('folder', ['mask_rcnn', 'ovis', 'pairwise_affinity'])
 def test_metafiles_list_all_that_can_be_trained(folder):
     path = ROOT / 'configs' / folder / 'metafile.yml'
     models = yaml.safe_load(path.read_text(encoding='utf-8'))['Models']
@@ -304,7 +294,7 @@ def test_metafiles_list_all_that_can_be_trained(folder):
     present = {
         f'configs/{folder}/{config.name}'
         for config in (ROOT / 'configs' / folder).glob('*.py')
-        if not config.name.startswith('pa_extract')
+        if not config.name.startswith(('pa_extract', 'generate'))
     }
     assert len(set(listed)) == len(listed)
     assert set(listed) == present

@@ -20,6 +20,7 @@ TOOLS = sorted(
     path for path in (ROOT / 'tools').rglob('*.py') if not path.name.startswith('_')
 )
 CONFIGS = ROOT / 'configs' / 'openshapes'
+OVIS = ROOT / 'configs' / 'ovis'
 LOADER = ('num_workers=0', 'persistent_workers=False')
 
 
@@ -64,6 +65,7 @@ def run(monkeypatch, tmp_path, capfd):
     """Run a tool in this process; returns its exit code and what it says."""
 
     def run_tool(tool, *command):
+        tool = tool.partition(' ')[0]
         monkeypatch.setattr(sys, 'argv', [tool, *map(str, command)])
         monkeypatch.chdir(tmp_path)
         # Loggers of earlier tests hold on to streams that pytest has closed.
@@ -124,16 +126,26 @@ def command_of(tool, trap, data, folder):
             *('--kills', 1, '--workers', 0, *test),
         ],
         'tools/image_demo.py': [image, '--pa', trap, '--out-dir', folder / 'drawn'],
+        'tools/image_demo.py --weights': [
+            *(image, '--config', OVIS / 'ovis_base-only_r50-fpn_90k_ov-coco.py'),
+            *('--weights', trap, '--texts', 'dog', '--text-encoder', 'hash:512'),
+        ],
+        'tools/image_demo.py --explain': [
+            *(image, '--explain', folder / 'blip', '--texts', 'dog', '--pa', trap),
+        ],
         'tools/train_ranker.py': [*proposals, '--out', folder / 'ranker.json'],
         'tools/analysis_tools/benchmark_proposals.py': [*proposals, '--workers', 1],
     }[tool]
 
 
+# Behind the name of a tool stands what it does, where it does several things.
 TOOLS_THAT_LOAD = [
     'tools/analysis_tools/benchmark_proposals.py',
     'tools/analysis_tools/kill_extraction.py',
     'tools/extract_pa_masks.py',
     'tools/image_demo.py',
+    'tools/image_demo.py --weights',
+    'tools/image_demo.py --explain',
     'tools/model_converters/convert_ggn.py',
     'tools/test.py',
     'tools/test_pa.py',
@@ -156,7 +168,7 @@ def test_every_tool_that_loads_a_checkpoint_is_here(parsers):
         if any(action.dest == 'trust_checkpoint' for action in parser._actions)
     }
     assert found == trusting
-    assert trusting == set(TOOLS_THAT_LOAD)
+    assert trusting == {tool.partition(' ')[0] for tool in TOOLS_THAT_LOAD}
 
 
 @pytest.mark.parametrize('tool', TOOLS_THAT_LOAD)

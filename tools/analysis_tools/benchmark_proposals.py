@@ -17,7 +17,7 @@ import os
 from terminaltables import AsciiTable
 from threadpoolctl import threadpool_limits
 
-from mmdet_ovis.apis.proposal_benchmark import run_benchmark
+from mmdet_ovis.apis.benchmarks.proposals import run_benchmark
 from mmdet_ovis.apis.proposal_tasks import (
     add_grouping_arguments,
     add_image_arguments,

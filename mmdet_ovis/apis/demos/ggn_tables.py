@@ -7,7 +7,8 @@ from statistics import median
 
 from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
 
-from .demo_methods import METHODS
+from .ggn_methods import METHODS
+from .seeds import order_by_seed
 
 SPLITS = ('unseen', 'seen')
 TABLE_KEYS = ('segm_AR@10', 'segm_AR@100', 'segm_AP', 'segm_F1@100')
@@ -18,7 +19,7 @@ def demo_table(summary: Mapping) -> str:
     """Format the table of one run; figures are percentages.
 
     Args:
-        summary (Mapping): What :func:`.demo.run_demo` returns.
+        summary (Mapping): What :func:`.ggn.run_demo` returns.
     """
     rows = [
         [title, split, *(_percent(summary, name, split, key) for key in TABLE_KEYS)]
@@ -46,10 +47,7 @@ def seeds_table(summaries: Sequence[Mapping], keys: Sequence[str] = TABLE_KEYS) 
         ValueError: If there is no run, a seed occurs twice, or the runs compare other
             methods.
     """
-    seeds = [summary['seed'] for summary in summaries]
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f'need runs with different seeds, got the seeds {seeds}')
-    runs = sorted(summaries, key=lambda summary: summary['seed'])
+    runs = order_by_seed(summaries)
     names = [dict(_rows(run)) for run in runs]
     for run, rows in zip(runs, names, strict=True):
         if rows != names[0]:

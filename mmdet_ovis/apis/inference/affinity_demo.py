@@ -9,40 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ..utils.image import read_image, write_image
-from ..utils.io import atomic_write_json
-from ..visualization.drawing import (
+from ...utils.image import read_image, write_image
+from ...utils.io import atomic_write_json
+from ...visualization.drawing import (
     draw_affinity,
     draw_masks,
     draw_partition,
     make_panel,
 )
+from ..running import load_config
 from .affinity_inferencer import AffinityInferencer, AffinityPrediction, find_config
-from .running import load_config
-
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-
-
-def list_images(paths: Sequence[str | os.PathLike]) -> list[Path]:
-    """Expand folders into the images they hold, sorted by name.
-
-    Raises:
-        FileNotFoundError: If a path does not exist.
-        ValueError: If no image is found.
-    """
-    images: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            images += sorted(
-                p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES
-            )
-        elif path.is_file():
-            images.append(path)
-        else:
-            raise FileNotFoundError(f'no such image or folder: {path}')
-    if not images:
-        raise ValueError(f'no image in {", ".join(map(str, paths))}')
-    return images
+from .media import list_media, output_stems
 
 
 def draw_prediction(
@@ -74,7 +51,7 @@ def group_images(
     """Group images, draw them, and write their masks as COCO RLE.
 
     Args:
-        paths (Sequence[str | PathLike]): Images, or folders of images.
+        paths (Sequence[str | PathLike]): Images, folders and patterns.
         checkpoint (str | PathLike): Weights of a ``PairwiseAffinityPredictor``.
         config (str | PathLike, optional): Its config. Defaults to the one beside it.
         out_dir (str | PathLike): ``<image name>.png`` and ``<image name>.json`` go
@@ -87,13 +64,13 @@ def group_images(
     Yields:
         Path: Each picture, when it is written.
     """
-    images = list_images(paths)
+    images = list_media(paths, videos=False)
     cfg = load_config(config or find_config(checkpoint), cfg_options)
     inferencer = AffinityInferencer(checkpoint, cfg, device, trust_checkpoint)
-    for path in images:
+    for path, stem in zip(images, output_stems(images, out_dir), strict=True):
         image = read_image(path)
         prediction = inferencer(image)
-        out = Path(out_dir, path.stem).with_suffix('.png')
+        out = stem.with_name(f'{stem.name}.png')
         write_image(out, draw_prediction(image, prediction, topk))
         grouping = prediction.grouping
         masks = [
@@ -108,5 +85,5 @@ def group_images(
                 strict=True,
             )
         ]
-        atomic_write_json(out.with_suffix('.json'), masks)
+        atomic_write_json(stem.with_name(f'{stem.name}.json'), masks)
         yield out

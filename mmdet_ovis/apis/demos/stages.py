@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..utils.io import atomic_write_json, read_json
+from ...utils.io import atomic_write_json, read_json
 
 _LOG_TAIL = 25
 

@@ -16,9 +16,9 @@ from mmengine.registry import init_default_scope
 
 from pa_lib import GroupingConfig, GroupingResult, propose
 
-from ..utils.checkpoint import load_model_checkpoint
-from .oln_ranker import OlnRanker, split_grouping
-from .running import load_config
+from ...utils.checkpoint import load_model_checkpoint
+from ..oln_ranker import OlnRanker, split_grouping
+from ..running import load_config
 
 
 @dataclass(frozen=True)

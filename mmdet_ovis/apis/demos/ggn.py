@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from mmengine.config import Config
-
-from ..utils.io import atomic_write_json, read_json
-from .demo_methods import AFFINITY_MASKS, DEMO_METHODS, METHODS, check_methods
-from .demo_pictures import draw_demo
-from .demo_tables import demo_table
-from .running import load_config
+from ...utils.io import atomic_write_json, read_json
+from .commands import (
+    config_path,
+    data_options,
+    last_checkpoint,
+    make_stage,
+    train_stage,
+)
+from .ggn_methods import AFFINITY_MASKS, DEMO_METHODS, METHODS, check_methods
+from .ggn_pictures import draw_demo
+from .ggn_tables import demo_table
 from .stages import Stage, run_stages
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = 'configs/openshapes'
 SEEN, UNSEEN = 'openshapes_seen', 'openshapes_unseen'
 
 
@@ -36,7 +35,7 @@ class DemoOptions:
         num_val (int): Test images.
         size (int): Side of the images in pixels.
         num_pictures (int): Images that are drawn.
-        methods (tuple[str, ...]): What is compared, see :mod:`.demo_methods`.
+        methods (tuple[str, ...]): What is compared, see :mod:`.ggn_methods`.
 
     Raises:
         ValueError: If a method is unknown, or needs one that does not stand before it.
@@ -74,8 +73,8 @@ def run_demo(options: DemoOptions, report: Callable[[str], None]) -> dict:
     pictures = draw_demo(
         options.data_root,
         options.work_dir,
-        config=ROOT / CONFIGS / 'pa_extract.py',
-        checkpoint=_last_checkpoint(options.work_dir / 'pa', 'pa_train'),
+        config=config_path('pa_extract'),
+        checkpoint=last_checkpoint(options.work_dir / 'pa', 'pa_train'),
         detectors={
             name: METHODS[name].title
             for name in options.methods
@@ -97,7 +96,7 @@ def demo_stages(options: DemoOptions) -> list[Stage | tuple[Stage, ...]]:
     tuples say.
     """
     stages: list[Stage | tuple[Stage, ...]] = [
-        _stage(
+        make_stage(
             'data',
             'make OpenShapes',
             'tools/dataset_converters/make_openshapes.py',
@@ -109,7 +108,7 @@ def demo_stages(options: DemoOptions) -> list[Stage | tuple[Stage, ...]]:
             'pa',
             'train pairwise affinity on the seen shapes',
             'pa_train',
-            _data_options(options, 'val'),
+            data_options(options.data_root, 'val'),
         ),
     ]
     # The demo's own masks in any case: its pictures and its table show them.
@@ -145,27 +144,30 @@ def _mask_stages(
     masks = options.work_dir / f'masks{suffix}' / 'masks.json'
     merged = _merged_masks(options, config)
     truth = options.data_root / 'annotations' / 'instances_train.json'
-    settings = _data_options(options, 'test')
+    settings = data_options(options.data_root, 'test')
     if ranker:
-        weights = _last_checkpoint(options.work_dir / ranker, METHODS[ranker].config)
+        weights = last_checkpoint(options.work_dir / ranker, METHODS[ranker].config)
         settings.append(f'pa_to_masks.oln_ranker.checkpoint={weights}')
     return [
-        _stage(
+        make_stage(
             f'extract{suffix}',
             'extract masks from affinity' + (f', ranked by {ranker}' if ranker else ''),
             'tools/extract_pa_masks.py',
-            *(_config(config), _last_checkpoint(options.work_dir / 'pa', 'pa_train')),
+            *(
+                config_path(config),
+                last_checkpoint(options.work_dir / 'pa', 'pa_train'),
+            ),
             *('--out', masks, '--workers', 2, '--cfg-options', *settings),
             config=config,
             output=masks.parent,
         ),
-        _stage(
+        make_stage(
             f'merge{suffix}',
             'merge masks into an annotation file',
             'tools/merge_annotations.py',
             *('--ref', truth, '--inputs', masks, '--out', merged),
         ),
-        _stage(
+        make_stage(
             f'pseudo{suffix}',
             'measure the pseudo masks',
             'tools/analysis_tools/eval_ar.py',
@@ -178,7 +180,7 @@ def _mask_stages(
 
 def _detector_stages(options: DemoOptions, name: str) -> tuple[Stage, Stage]:
     method, folder = METHODS[name], options.work_dir / name
-    weights = _last_checkpoint(options.work_dir / 'pa', 'pa_train')
+    weights = last_checkpoint(options.work_dir / 'pa', 'pa_train')
     settings = [
         f'model.backbone.init_cfg.checkpoint={weights}',
         # The next stage tests.
@@ -187,15 +189,15 @@ def _detector_stages(options: DemoOptions, name: str) -> tuple[Stage, Stage]:
     if method.masks:
         merged = _merged_masks(options, method.masks).resolve()
         settings.append(f'train_dataloader.dataset.additional_ann_file={merged}')
-    test = _stage(
+    test = make_stage(
         f'test_{name}',
         f'test {method.title}',
         'tools/test.py',
-        *(_config(method.config), _last_checkpoint(folder, method.config)),
+        *(config_path(method.config), last_checkpoint(folder, method.config)),
         *('--eval', *method.metrics, '--work-dir', folder / 'test'),
         *('--out', folder / 'detections', '--metrics-out', folder / 'metrics.json'),
         '--cfg-options',
-        *_data_options(options, 'test'),
+        *data_options(options.data_root, 'test'),
         f'test_evaluator.ann_file={options.data_root}/annotations/instances_val.json',
         config=method.config,
     )
@@ -239,49 +241,15 @@ def _split_metrics(metrics: dict[str, float]) -> dict[str, dict[str, float]]:
     return {'seen': seen, 'unseen': unseen}
 
 
-def _config(name: str) -> Path:
-    return ROOT / CONFIGS / f'{name}.py'
-
-
-@cache
-def _read_config(name: str) -> Config:
-    return load_config(_config(name))
-
-
-def _stage(
-    name: str,
-    title: str,
-    script: str,
-    *arguments: object,
-    config: str | None = None,
-    output: Path | None = None,
-) -> Stage:
-    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    inputs = _read_config(config).pretty_text if config else ''
-    return Stage(name, title, command, output, inputs)
-
-
 def _train(
     options: DemoOptions, name: str, title: str, config: str, settings: Sequence[str]
 ) -> Stage:
-    folder = options.work_dir / name
-    return _stage(
+    return train_stage(
         name,
         title,
-        'tools/train.py',
-        *(_config(config), '--work-dir', folder, '--resume', '--cfg-options'),
-        f'randomness.seed={options.seed}',
-        *_data_options(options, 'train'),
+        config,
+        options.work_dir / name,
+        options.seed,
+        *data_options(options.data_root, 'train'),
         *settings,
-        config=config,
-        output=folder,
     )
-
-
-def _data_options(options: DemoOptions, *loaders: str) -> list[str]:
-    root = os.fspath(options.data_root)
-    return [f'{loader}_dataloader.dataset.data_root={root}' for loader in loaders]
-
-
-def _last_checkpoint(folder: Path, config: str) -> Path:
-    return folder / f'epoch_{_read_config(config).train_cfg.max_epochs}.pth'

@@ -10,17 +10,17 @@ import numpy as np
 from mmdet.datasets.api_wrappers import COCO
 from pycocotools import mask as mask_utils
 
-from ..utils.coco import load_coco
-from ..utils.image import read_image, write_image
-from ..utils.io import read_json
-from ..visualization.drawing import (
+from ...utils.coco import load_coco
+from ...utils.image import read_image, write_image
+from ...utils.io import read_json
+from ...visualization.drawing import (
     draw_affinity,
     draw_masks,
     draw_partition,
     make_panel,
     stack_panels,
 )
-from .affinity_inferencer import AffinityInferencer
+from ..inference.affinity_inferencer import AffinityInferencer
 
 _SEEN_COLOR, _UNSEEN_COLOR = (60, 140, 255), (255, 120, 30)
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from pa_lib import GroupingConfig, GroupingResult, group
 
-from ..evaluation.functional.boundary import (
+from ...evaluation.functional.boundary import (
     boundary_counts,
     boundary_scores,
     instance_boundary,
 )
-from ..evaluation.functional.covering import covering_scores, segmentation_covering
-from ..evaluation.functional.proposal_recall import (
+from ...evaluation.functional.covering import covering_scores, segmentation_covering
+from ...evaluation.functional.proposal_recall import (
     finding_ranks,
     oracle_recall,
     proposal_recall,

@@ -1,0 +1,1 @@
+"""Measurements behind ``tools/analysis_tools/benchmark_*.py``."""

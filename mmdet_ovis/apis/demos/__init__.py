@@ -1,0 +1,1 @@
+"""Demos: chains of this repository's own tools, from nothing to a table."""
