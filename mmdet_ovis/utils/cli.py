@@ -76,6 +76,28 @@ def add_runner_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_picture_options(parser: argparse.ArgumentParser) -> None:
+    """Add what tools that draw a dataset share: which images, and whether boxes."""
+    parser.add_argument(
+        '--limit',
+        type=int,
+        default=20,
+        metavar='N',
+        help='draw at most N images (default: 20)',
+    )
+    parser.add_argument(
+        '--interval',
+        type=int,
+        default=1,
+        metavar='N',
+        help='draw every Nth image (default: 1)',
+    )
+    parser.add_argument(
+        '--image-ids', type=int, nargs='+', metavar='ID', help='draw these images only'
+    )
+    parser.add_argument('--boxes', action='store_true', help='draw boxes too')
+
+
 def set_local_rank(local_rank: int | None) -> None:
     """Pass ``--local-rank`` on to mmengine, which reads the environment."""
     os.environ.setdefault('LOCAL_RANK', str(local_rank or 0))

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmdet_ovis.apis.browsing import SPLITS, browse_dataset
-from mmdet_ovis.utils.cli import add_cfg_options, run_tool
+from mmdet_ovis.utils.cli import add_cfg_options, add_picture_options, run_tool
 
 EPILOG = """
 example:
@@ -37,24 +37,7 @@ def parse_args() -> argparse.Namespace:
         default='train',
         help='which dataset of the config (default: train)',
     )
-    parser.add_argument(
-        '--limit',
-        type=int,
-        default=20,
-        metavar='N',
-        help='draw at most N images (default: 20)',
-    )
-    parser.add_argument(
-        '--interval',
-        type=int,
-        default=1,
-        metavar='N',
-        help='draw every Nth image (default: 1)',
-    )
-    parser.add_argument(
-        '--image-ids', type=int, nargs='+', metavar='ID', help='draw these images only'
-    )
-    parser.add_argument('--boxes', action='store_true', help='draw boxes too')
+    add_picture_options(parser)
     parser.add_argument(
         '--seed',
         type=int,

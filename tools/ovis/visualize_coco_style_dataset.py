@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmdet_ovis.apis.coco_browsing import browse_coco_file
-from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.cli import add_picture_options, run_tool
 
 EPILOG = """
 example:
@@ -38,24 +38,7 @@ def parse_args() -> argparse.Namespace:
         metavar='DIR',
         help='where to write (default: work_dirs/browse/<name of the file>)',
     )
-    parser.add_argument(
-        '--limit',
-        type=int,
-        default=20,
-        metavar='N',
-        help='draw at most N images (default: 20)',
-    )
-    parser.add_argument(
-        '--interval',
-        type=int,
-        default=1,
-        metavar='N',
-        help='draw every Nth image (default: 1)',
-    )
-    parser.add_argument(
-        '--image-ids', type=int, nargs='+', metavar='ID', help='draw these images only'
-    )
-    parser.add_argument('--boxes', action='store_true', help='draw boxes too')
+    add_picture_options(parser)
     return parser.parse_args()
 
 
