@@ -41,7 +41,15 @@ def test_baseline_finds_what_pa_lib_finds(plainly, globalization):
 
 def test_command_line(tmp_path, monkeypatch, capsys):
     script, out = FOLDER / 'benchmark_grouping.py', tmp_path / 'grouping.json'
-    arguments = ['--no-baselines', '--repeats', '1', '--megapixels', '0.02']
+    arguments = [
+        '--no-baselines',
+        '--repeats',
+        '1',
+        '--megapixels',
+        '0.02',
+        '--images',
+        '4',
+    ]
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setattr(sys, 'argv', [str(script), *arguments, '--out', str(out)])
     with pytest.raises(SystemExit) as end:

@@ -61,6 +61,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--megapixels', type=float, nargs='*', default=GROWTH, help='sizes to try'
     )
+    parser.add_argument(
+        '--images', type=int, default=64, help='images by number of processes'
+    )
     parser.add_argument('--out', help='JSON file to write, with a plot beside it')
     return parser.parse_args()
 
@@ -271,7 +274,7 @@ def measure_leaves(repeats: int) -> list[dict]:
     ]
 
 
-def measure_workers(n_images: int = 64) -> list[dict]:
+def measure_workers(n_images: int) -> list[dict]:
     """Images a second with one process and with two."""
     rows = []
     for workers in (1, 2):
@@ -312,7 +315,7 @@ def main() -> None:
     results['steps'] = measure_steps(args.repeats)
     results['growth'] = measure_growth(args.megapixels, min(args.repeats, 3))
     results['leaves'] = measure_leaves(args.repeats)
-    results['workers'] = measure_workers()
+    results['workers'] = measure_workers(args.images)
     print(report(results))
     if args.out:
         atomic_write_json(args.out, results, indent=2)
