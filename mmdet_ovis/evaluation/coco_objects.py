@@ -5,7 +5,6 @@ The readers check what they read and say which file, entry and key is wrong.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..structures.pseudo_annotation import is_finite_number
 from .coco_shapes import Shapes, read_shapes
 
 
@@ -181,7 +181,7 @@ class Results:
         if not isinstance(result, dict) or not {'image_id', 'score'} <= result.keys():
             _need(result, ('image_id', 'score'), self._name(index))
         score = result['score']
-        if not isinstance(score, int | float) or not math.isfinite(score):
+        if not is_finite_number(score):
             raise ValueError(
                 f"{self._name(index)}: 'score' must be a finite number, got {score!r}"
             )

@@ -43,7 +43,7 @@ def read_shapes(
     ]
     try:
         array = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.empty((0, 4))
     if len(array) != len(boxes) or not np.isfinite(array).all():
         _raise_for_bad_box(boxes, name)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..structures.vocabulary import Vocabulary, name_key
 from ..utils.io import atomic_write_bytes
+from ..utils.npz import load_npz
 from .surface import embedding_text
 
 NORMALIZATIONS: Final = ('none', 'template', 'class', 'both')
@@ -275,7 +274,7 @@ class TextEmbeddingBank:
             FileNotFoundError: If there is no such file.
             ValueError: If it is no text embedding bank, or a broken one.
         """
-        arrays = _read_arrays(Path(path))
+        arrays = load_npz(path, 'text embedding bank', _KEYS, f'{_TOOL} makes one')
         try:
             bank = cls(
                 names=tuple(map(str, arrays['names'].tolist())),
@@ -294,23 +293,3 @@ class TextEmbeddingBank:
 
 def _padded(bank: TextEmbeddingBank) -> tuple[tuple[str, ...], ...]:
     return bank.synonyms or ((),) * len(bank)
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'no such text embedding bank: {path}; {_TOOL} makes one'
-        )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f'{path} is not a text embedding bank ({error}); {_TOOL} makes one'
-        ) from None
-    missing = [key for key in _KEYS if key not in arrays]
-    if missing:
-        raise ValueError(
-            f'{path} is not a text embedding bank: it has no {", ".join(missing)}'
-        )
-    return arrays

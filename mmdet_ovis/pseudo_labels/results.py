@@ -9,7 +9,12 @@ from typing import Any
 from pycocotools import mask as mask_api
 
 from ..structures.instance_masks import seen_rles
-from ..structures.pseudo_annotation import RLE, PseudoAnnotation, check_rle
+from ..structures.pseudo_annotation import (
+    RLE,
+    PseudoAnnotation,
+    check_rle,
+    is_finite_number,
+)
 
 SOURCE = 'file'
 """What stands under ``source`` where the results do not say it."""
@@ -115,7 +120,7 @@ def _check_result(result: Mapping[str, Any], where: str) -> None:
                 'segmentation and score'
             )
     score = result['score']
-    if not _is_number(score):
+    if not is_finite_number(score):
         raise ValueError(
             f"{where}: key 'score' is {score!r}; it must be a finite number"
         )
@@ -123,7 +128,7 @@ def _check_result(result: Mapping[str, Any], where: str) -> None:
 
 def _check_polygons(polygons: list, where: str) -> None:
     for polygon in polygons:
-        if not isinstance(polygon, list) or not all(map(_is_number, polygon)):
+        if not isinstance(polygon, list) or not all(map(is_finite_number, polygon)):
             raise ValueError(
                 f"{where}: key 'segmentation' is a list, but not one of polygons "
                 '[x1, y1, x2, y2, ...]'
@@ -151,7 +156,3 @@ def _check_runs(rle: Mapping[str, Any], where: str) -> None:
             f"{where}: key 'segmentation.counts' is not a list of runs that make up "
             f'the {pixels} pixels of size {rle["size"]}'
         )
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)

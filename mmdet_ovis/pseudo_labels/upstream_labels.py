@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ..structures.pseudo_annotation import PseudoAnnotation
 from ..utils.io import atomic_write_json
@@ -20,6 +21,8 @@ from .reference import Reference
 from .sources.base import Evidence, build_annotations
 
 _SUFFIX = '_pseudo_label.pkl'
+_MARGIN: Final = 2
+"""How far outlines of the original may reach beyond the image: its blur, px."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def import_upstream_labels(
 
     Raises:
         FileNotFoundError: If no image has a file.
-        ValueError: If a file is refused or damaged, or two images share one.
+        ValueError: If a file is refused or damaged, an outline is not within its image,
+            or two images share a file.
     """
     images = reference.head['images']
     missing = Tally()
@@ -73,7 +77,10 @@ def import_upstream_labels(
         for image, path in zip(images, _files(Path(folder), images), strict=True):
             if path is None:
                 missing.add('images without a file', image['file_name'])
-            found.append(read_upstream_pseudo_labels(path) if path else [])
+            labels = read_upstream_pseudo_labels(path) if path else []
+            for i, label in enumerate(labels):
+                _check_polygons(label, reference.sizes[image['id']], f'{path}[{i}]')
+            found.append(labels)
             advance()
     words = sorted({label.name.lower() for labels in found for label in labels})
     categories = {word: i for i, word in enumerate(words, start=1)}
@@ -109,6 +116,24 @@ def _files(folder: Path, images: list[dict]) -> Iterator[Path | None]:
             'folders only; put it below its folder'
         )
     yield from paths
+
+
+def _check_polygons(label: UpstreamInstance, size: tuple[int, int], where: str) -> None:
+    """Insist that outlines are of the image; far beyond it, drawing them crashes.
+
+    Raises:
+        ValueError: If not.
+    """
+    height, width = size
+    for polygon in label.polygons:
+        for numbers, side in ((polygon[::2], width), (polygon[1::2], height)):
+            beyond = [n for n in numbers if not -_MARGIN <= n <= side + _MARGIN]
+            if beyond:
+                raise ValueError(
+                    f"{where}: an outline of '{label.name}' has the coordinate "
+                    f'{beyond[0]:.6g}, beyond an image of {width} x {height} pixels; '
+                    'the file is damaged, or of another image'
+                )
 
 
 def _annotate(

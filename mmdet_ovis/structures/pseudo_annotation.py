@@ -182,10 +182,19 @@ def _is_int(value: Any) -> bool:
     )
 
 
-def _is_number(value: Any) -> bool:
+def is_finite_number(value: Any) -> bool:
+    """Tell numbers that are finite, also as floats, from everything else.
+
+    Examples:
+        >>> [is_finite_number(x) for x in (1, 0.5, math.nan, 10**400, True, '1')]
+        [True, True, False, False, False, False]
+    """
     plain = type(value) is float or type(value) is int
     real = plain or (isinstance(value, Real) and not isinstance(value, bool))
-    return real and math.isfinite(value)
+    try:
+        return real and math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def _is_size(value: Any) -> bool:
@@ -200,7 +209,7 @@ def _is_box(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
         and len(value) == 4
-        and all(_is_number(number) for number in value)
+        and all(is_finite_number(number) for number in value)
         and value[2] > 0
         and value[3] > 0
     )
@@ -221,16 +230,16 @@ _REQUIRED: Final[dict[str, _Rule]] = {
     ),
     'bbox': (_is_box, '[x, y, width, height], four numbers, the last two positive'),
     'area': (
-        lambda value: _is_number(value) and value > 0,
+        lambda value: is_finite_number(value) and value > 0,
         'a positive number, the pixels of the mask',
     ),
-    'score': (_is_number, 'a finite number'),
+    'score': (is_finite_number, 'a finite number'),
     'rank': (
         lambda value: _is_int(value) and value >= 0,
         'an integer >= 0, where 0 is the best mask of the image',
     ),
     'gt_iou': (
-        lambda value: value is None or (_is_number(value) and 0 <= value <= 1),
+        lambda value: value is None or (is_finite_number(value) and 0 <= value <= 1),
         'a number in [0, 1], or null where nobody has compared',
     ),
 }

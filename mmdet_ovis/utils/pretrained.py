@@ -1,8 +1,9 @@
 """Loading models and tokenizers of the transformers library, strictly.
 
 Weights are read from safetensors or by PyTorch's weights-only loader, never
-unpickled, and each parameter of the model has to be among them. The network is used
-only for a hub name, and not if ``HF_HUB_OFFLINE`` is set.
+unpickled, and each parameter of the model has to be among them. Code that comes with a
+model (``auto_map``) is never run. The network is used only for a hub name, and not if
+``HF_HUB_OFFLINE`` is set.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from torch import nn
 
@@ -21,6 +22,9 @@ from .checkpoint import CheckpointError
 from .packages import MissingPackageError, import_optional
 
 REQUIREMENT = 'transformers>=4.53'
+_NO_CODE: Final = {'trust_remote_code': False}
+"""Left out, the library asks on the terminal whether to run the code of a model."""
+
 _SHOWN_KEYS = 3
 _REMEDY = (
     'it has to be a folder made by save_pretrained(), or a name of the Hugging Face '
@@ -82,7 +86,7 @@ def load_network(
         raise FileNotFoundError(f'{checkpoint} has no config.json; {_REMEDY}')
     network_class = getattr(transformers, class_name)
     with _one_line_errors(checkpoint, 'model'):
-        config = transformers.AutoConfig.from_pretrained(**source)
+        config = transformers.AutoConfig.from_pretrained(**source, **_NO_CODE)
         wanted = model_types or _own_types(network_class)
         if wanted and config.model_type not in wanted:
             raise CheckpointError(
@@ -92,6 +96,7 @@ def load_network(
         with _quietly(transformers):
             network, report = network_class.from_pretrained(
                 **source,
+                **_NO_CODE,
                 weights_only=True,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are in the report
@@ -150,7 +155,9 @@ def load_tokenizer(checkpoint: str | os.PathLike, vocab_size: int) -> Any:
     transformers = import_transformers()
     source = _locate(checkpoint)
     with _one_line_errors(checkpoint, 'tokenizer'):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(**source, use_fast=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            **source, **_NO_CODE, use_fast=True
+        )
     check_tokenizer(tokenizer, checkpoint, vocab_size)
     return tokenizer
 

@@ -157,7 +157,9 @@ class Trap:
 def test_broken_files_are_named_and_pickles_are_not_loaded(folder, capsys):
     with pytest.raises(ValueError, match=r'captions\.json: no caption of its 3 images'):
         make(folder, vocabulary=('zebra',))
-    with pytest.raises(FileNotFoundError, match=r'no such file: .*none\.npz'):
+    with pytest.raises(
+        FileNotFoundError, match=r'no such file of proposals: .*none\.npz'
+    ):
         make(folder, proposal_file='none.npz')
     save_proposals(folder / 'other.npz', {1: FoundBoxes(np.ones((0, 4)), np.ones(0))})
     with pytest.raises(ValueError, match='proposals of none of the 3 images'):

@@ -274,6 +274,8 @@ def test_files_are_told_apart_by_their_content(write_json):
         ),
         ({'image_id': 7, 'bbox': [1, 2], 'score': 1}, r"\[0\]: key 'bbox' is \[1, 2\]"),
         ({'image_id': 'x', 'bbox': [1, 2, 3, 4], 'score': 1}, "key 'image_id' is 'x'"),
+        ({'image_id': 7, 'bbox': [1, 2, 3, 4], 'score': 10**400}, "key 'score' is 10"),
+        ({'image_id': 7, 'bbox': [1, 2, 3, 10**400], 'score': 1}, "key 'bbox' is"),
     ],
 )
 def test_broken_results_are_refused(write_json, result, message):
@@ -296,12 +298,12 @@ def save_arrays(path, **changes):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'scores': None}, 'has no array'),
+        ({'scores': None}, 'it has no scores'),
         ({'boxes': np.zeros((1, 4), 'U3')}, 'array boxes is <U3'),
         ({'counts': np.array([1, 1])}, 'do not fit together'),
         ({'image_ids': np.array([1, 1])}, 'an image twice'),
         ({'boxes': np.full((1, 4), np.nan)}, 'finite'),
-        ({'boxes': np.array([[{}] * 4])}, 'not an .npz file of numbers'),
+        ({'boxes': np.array([[{}] * 4])}, 'not a file of proposals'),
     ],
 )
 def test_broken_arrays_are_refused(tmp_path, changes, message):
@@ -310,8 +312,8 @@ def test_broken_arrays_are_refused(tmp_path, changes, message):
 
 
 def test_what_is_no_file_of_proposals_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'no such file: .*p\.npz'):
+    with pytest.raises(FileNotFoundError, match=r'no such file of proposals: .*p\.npz'):
         FileProposals(tmp_path / 'p.npz')
     (tmp_path / 'p.npz').write_text('nonsense')
-    with pytest.raises(ValueError, match=r'not an \.npz file'):
+    with pytest.raises(ValueError, match=r'is not a file of proposals'):
         FileProposals(tmp_path / 'p.npz')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,37 @@ def test_the_next_tool_reads_them(tmp_path, reference):
         [tmp_path / 'masks.json'], reference.path, tmp_path / 'train.json'
     )
     assert report.per_class == {'cat': 1}
+
+
+@pytest.mark.parametrize(
+    ('polygon', 'number'),
+    [
+        ([10, 10, 10**9, 10, 20, 20], '1e+09'),
+        ([10, 10, 20, 10, 20, -(2**31)], '-2.14748e+09'),
+        ([10, 10, 53, 10, 20, 20], '53'),
+        ([10, 10, 20, 10, 20, 43], '43'),
+        ([-3, 10, 20, 10, 20, 20], '-3'),
+    ],
+)
+def test_outlines_beyond_the_image_are_refused(tmp_path, reference, polygon, number):
+    good = ('bus', [10, 10, 20, 20], 40.0, [SQUARE])
+    path = tmp_path / 'labels' / 'a_pseudo_label.pkl'
+    write(path, [good, ('cat', [9, 9, 21, 21], 3.0, [SQUARE, polygon])])
+    message = (
+        rf"a_pseudo_label\.pkl\[1\]: .*'cat' has the coordinate {re.escape(number)}"
+    )
+    with pytest.raises(ValueError, match=f'{message}, beyond an image of 50 x 40'):
+        import_upstream_labels(tmp_path / 'labels', reference, tmp_path / 'masks.json')
+    assert not (tmp_path / 'masks.json').exists()
+
+
+def test_outlines_may_reach_as_far_as_the_blur(tmp_path, reference):
+    whole = [-2, -2, 52, -2, 52, 42, -2, 42]
+    path = tmp_path / 'labels' / 'a_pseudo_label.pkl'
+    write(path, [('cat', [0, 0, 50, 40], 3.0, [whole])])
+    import_upstream_labels(tmp_path / 'labels', reference, tmp_path / 'masks.json')
+    ((label,), *_) = json.loads((tmp_path / 'masks.json').read_text())
+    assert mask_api.area(label['segmentation']) == 50 * 40
 
 
 class Touch:

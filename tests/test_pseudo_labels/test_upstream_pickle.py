@@ -11,6 +11,7 @@ from mmdet.registry import TASK_UTILS
 
 from mmdet_ovis.pseudo_labels.proposals.array_pickle import load_array_pickle
 from mmdet_ovis.pseudo_labels.proposals.upstream_pickle import (
+    UpstreamPickleProposals,
     read_upstream_proposals,
     read_upstream_pseudo_labels,
 )
@@ -27,7 +28,7 @@ SAMPLES = [
 ]
 """Class, box, score and number of polygons of what the original ships."""
 
-PROTOCOLS = (3, 4, 5)
+PROTOCOLS = range(6)
 
 
 def dump(path: Path, content: object, protocol: int = 3) -> Path:
@@ -95,7 +96,8 @@ def global_pickle(module: str, name: str, argument: str) -> bytes:
         ('numpy', 'load'),
         ('numpy.core.multiarray', 'fromfile'),
         ('numpy._core.multiarray', 'set_typeDict'),
-        ('_codecs', 'encode'),
+        ('_codecs', 'decode'),
+        ('__builtin__', 'bytearray'),
         ('mmdet_ovis.pseudo_labels.proposals.array_pickle', '_Array'),
     ],
 )
@@ -144,6 +146,111 @@ def test_arrays_that_lie_about_their_size_are_refused(tmp_path):
         load_array_pickle(path)
 
 
+@pytest.mark.parametrize('protocol', PROTOCOLS)
+def test_numbers_of_all_kinds_come_back(tmp_path, protocol):
+    content = [
+        np.arange(6, dtype='<i8').reshape(2, 3)[:, ::2],
+        np.array([200, 255], np.uint8),  # bytes beyond ASCII
+        np.zeros((0, 5), np.float32),  # no bytes at all
+        np.float32(0.5),
+        {'shape': (2, 3), 'flag': np.bool_(True)},
+    ]
+    found = load_array_pickle(dump(tmp_path / 'a.pkl', content, protocol))
+    assert found[0].tolist() == [[0, 2], [3, 5]]
+    assert found[1].tolist() == [200, 255]
+    assert found[2].shape == (0, 5)
+    assert found[3:] == [0.5, {'shape': (2, 3), 'flag': True}]
+
+
+def call(module: str, name: str, *texts: str) -> bytes:
+    """A pickle of protocol 0 that calls a name with texts."""
+    arguments = ''.join(f'V{text}\n' for text in texts)
+    return f'c{module}\n{name}\n({arguments}tR.'.encode()
+
+
+def test_bytes_of_old_protocols_are_all_that_is_encoded(tmp_path):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(call('_codecs', 'encode', 'ab', 'latin1'))
+    assert load_array_pickle(path) == b'ab'
+    path.write_bytes(call('__builtin__', 'bytes'))
+    assert load_array_pickle(path) == b''
+    for refused in (
+        call('_codecs', 'encode', 'ab', 'rot13'),
+        call('_codecs', 'encode', 'ab', 'zlib'),
+        call('_codecs', 'encode', 'ab'),
+        call('__builtin__', 'bytes', 'ab'),
+        b'c__builtin__\nbytes\n(I1000000000\ntR.',  # so many zeros
+        call('numpy', 'ndarray'),
+    ):
+        path.write_bytes(refused)
+        with pytest.raises(ValueError, match=r'a\.pkl is not a pickle of arrays'):
+            load_array_pickle(path)
+
+
+def test_what_is_short_and_endless_is_refused(tmp_path):
+    content = []
+    for _ in range(60):
+        content = [content, content]  # 2 ** 60 lists
+    path = dump(tmp_path / 'a.pkl', content)
+    assert path.stat().st_size < 1000
+    with pytest.raises(ValueError, match=r'a\.pkl was not loaded: .* over and over'):
+        load_array_pickle(path)
+    itself = []
+    itself.append(itself)
+    with pytest.raises(ValueError, match=r'a\.pkl '):
+        load_array_pickle(dump(tmp_path / 'a.pkl', itself))
+
+
+def test_bytes_that_are_made_again_and_again_are_refused(tmp_path):
+    """A megabyte that stands there once, encoded a thousand times."""
+    path = tmp_path / 'a.pkl'
+    start = b'(c_codecs\nencode\np0\n(V' + b'a' * 2**20 + b'\nVlatin1\ntp1\n'
+    path.write_bytes(start + b'g0\ng1\nR' * 1000 + b'l.')
+    with pytest.raises(ValueError, match=r'a\.pkl was not loaded: .* over and over'):
+        load_array_pickle(path)
+
+
+def test_arrays_of_shared_bytes_take_no_memory(tmp_path):
+    array = np.zeros(2**20, np.uint8)
+    data = pickle.dumps([array] * 3, 2)
+    (tmp_path / 'a.pkl').write_bytes(data)
+    found = load_array_pickle(tmp_path / 'a.pkl')
+    assert len(found) == 3
+    assert all(each is found[0] for each in found)
+
+
+def test_parts_that_are_shared_as_files_do_are_read(tmp_path):
+    box = (1, 2, 3, 4)
+    content = [[box, box, 'cat', 'cat'] for _ in range(500)]
+    assert load_array_pickle(dump(tmp_path / 'a.pkl', content, 5)) == content
+
+
+@pytest.mark.parametrize(
+    ('module', 'name'),
+    [
+        ('numpy', 'ndarray'),
+        ('numpy', 'dtype'),
+        ('numpy.core.multiarray', 'scalar'),
+        ('numpy.core.multiarray', '_reconstruct'),
+        ('_codecs', 'encode'),
+    ],
+)
+@pytest.mark.parametrize('state', ["}S'evil'\nI1\ns", "(N}S'_make'\nI1\nst"])
+def test_what_is_handed_out_cannot_be_changed(tmp_path, module, name, state):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(f'c{module}\n{name}\n{state}b.'.encode())
+    with pytest.raises(ValueError, match=r'a\.pkl is not a pickle of arrays'):
+        load_array_pickle(path)
+    good = dump(tmp_path / 'good.pkl', [np.arange(3), np.float32(2)], 2)
+    assert load_array_pickle(good)[0].tolist() == [0, 1, 2]
+
+
+def test_a_name_is_no_content(tmp_path):
+    (tmp_path / 'a.pkl').write_bytes(b'cnumpy\nndarray\n.')
+    with pytest.raises(ValueError, match='holds the name of a function'):
+        load_array_pickle(tmp_path / 'a.pkl')
+
+
 @pytest.mark.parametrize('data', [b'', b'nonsense', b'\x80\x03]q\x00(X', b'\x80\x03K.'])
 def test_damage_is_told(tmp_path, data):
     (tmp_path / 'a.pkl').write_bytes(data)
@@ -169,6 +276,10 @@ def test_other_layouts_of_proposals_are_refused(tmp_path, content, message):
         ({'a': 1}, 'holds a dict, not a list'),
         ([('cat', [1, 2, 3])], r'a\.pkl\[0\] is not a pseudo label'),
         ([(3, [1, 2, 3, 4], 1.0, [])], r'a\.pkl\[0\] is not a pseudo label'),
+        ([('cat', [1, 2, 3, np.inf], 1.0, [])], 'all numbers finite'),
+        ([('cat', [1, 2, 3, 4], np.nan, [])], 'all numbers finite'),
+        ([('cat', [1, 2, 3, 4], 10**400, [])], 'all numbers finite'),
+        ([('cat', [1, 2, 3, 4], 1.0, [[0, 0, 1, 1, 2, 10**400]])], 'all numbers fin'),
     ],
 )
 def test_other_layouts_of_labels_are_refused(tmp_path, content, message):
@@ -213,8 +324,14 @@ def test_a_folder_is_a_provider(tmp_path):
     with pytest.raises(ValueError, match=r'ori_shape is \[20, 30\], train/a.jpg is'):
         provider.propose(image[:10], 1, 'train/a.jpg')
     assert provider.parameters == before
+    again = UpstreamPickleProposals(tmp_path / 'proposals', clip=False)
+    assert again.parameters == before
+    dump(folder / 'a.pkl', [boxes[1:], boxes[:1]])  # as many bytes
+    changed = UpstreamPickleProposals(tmp_path / 'proposals', clip=False).parameters
+    assert changed != before
     dump(folder / 'b.pkl', [boxes])
-    assert provider.parameters != before
+    more = UpstreamPickleProposals(tmp_path / 'proposals', clip=False).parameters
+    assert more not in (before, changed)
 
 
 def test_a_folder_without_proposals_is_refused(tmp_path):

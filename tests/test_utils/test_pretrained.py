@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import shutil
+import sys
 import types
 
 import pytest
@@ -165,7 +167,10 @@ def test_hub_names_are_not_taken_for_folders(monkeypatch):
     monkeypatch.setattr(transformers.AutoConfig, 'from_pretrained', refuse)
     with pytest.raises(CheckpointError, match=r'no/model .*\(We are offline\); it has'):
         load_network('BertModel', 'no/model')
-    assert asked == [((), {'pretrained_model_name_or_path': 'no/model'})]
+    (((), kwargs),) = asked
+    assert kwargs['pretrained_model_name_or_path'] == 'no/model'
+    assert not {'local_files_only'} & kwargs.keys()
+    assert kwargs['trust_remote_code'] is False
 
 
 def test_folders_never_ask_the_network(monkeypatch, saved):
@@ -238,3 +243,35 @@ def test_settings_of_the_folder_do_not_choose_code(folder):
     (folder / 'config.json').write_text(json.dumps(config))
     (folder / 'trap.py').write_text('raise SystemExit("sprung")')
     load_network('BertModel', folder)
+
+
+@pytest.mark.parametrize('class_name', ['BertModel', 'AutoModel'])
+def test_nobody_is_asked_whether_to_run_code(folder, monkeypatch, class_name, capfd):
+    """The library would ask on the terminal, and an answer may be waiting there."""
+    (folder / 'trap.py').write_text(
+        'from pathlib import Path\n'
+        f'Path({str(folder / "sprung")!r}).touch()\n'
+        'from transformers import BertConfig as Config, BertTokenizerFast as Tokenizer'
+    )
+    for name, content in (
+        (
+            'config.json',
+            {'model_type': 'strange', 'auto_map': {'AutoConfig': 'trap.Config'}},
+        ),
+        (
+            'tokenizer_config.json',
+            {
+                'tokenizer_class': 'Strange',
+                'auto_map': {'AutoTokenizer': [None, 'trap.Tokenizer']},
+            },
+        ),
+    ):
+        (folder / name).write_text(json.dumps(content))
+    monkeypatch.setattr(sys, 'stdin', io.StringIO('y\n' * 9))
+    with pytest.raises(CheckpointError, match='has no model that can be loaded'):
+        load_network(class_name, folder)
+    with pytest.raises(CheckpointError, match='has no tokenizer that can be loaded'):
+        load_tokenizer(folder, 9)
+    assert sys.stdin.tell() == 0
+    assert '[y/N]' not in ''.join(capfd.readouterr())
+    assert not (folder / 'sprung').exists()

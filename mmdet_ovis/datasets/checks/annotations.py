@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
-from numbers import Real
 from typing import Any
 
 from pycocotools import mask as mask_api
 
-from ...structures.pseudo_annotation import check_pseudo_annotation
+from ...structures.pseudo_annotation import check_pseudo_annotation, is_finite_number
 from ...utils.tally import Tally
 from ..converters.masks import encode_segmentation
 from .images import has_keys
@@ -104,15 +102,17 @@ class AnnotationChecker:
             )
 
     def _check_numbers(self, ann: Mapping[str, Any], where: str) -> None:
-        if 'area' in ann and not (_is_number(ann['area']) and ann['area'] > 0):
+        if 'area' in ann and not (is_finite_number(ann['area']) and ann['area'] > 0):
             self.problems.add('area is no positive number', f'{where}: {ann["area"]!r}')
-        if 'score' in ann and not _is_number(ann['score']):
+        if 'score' in ann and not is_finite_number(ann['score']):
             self.problems.add('score is no finite number', f'{where}: {ann["score"]!r}')
         if ann.get('iscrowd', 0) not in (0, 1):
             self.problems.add('iscrowd is neither 0 nor 1', where)
 
     def _check_box(self, box: Any, size: Size | None, where: str) -> bool:
-        if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
+        if not (
+            isinstance(box, list) and len(box) == 4 and all(map(is_finite_number, box))
+        ):
             self.problems.add('bbox is not four finite numbers', f'{where}: {box!r}')
             return False
         x, y, w, h = box
@@ -156,10 +156,4 @@ def _own_size(segmentation: Any) -> Size | None:
         return None
     size = segmentation.get('size')
     good = isinstance(size, list) and len(size) == 2
-    return (size[0], size[1]) if good and all(map(_is_number, size)) else None
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    )
+    return (size[0], size[1]) if good and all(map(is_finite_number, size)) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import struct
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as mask_api
 
-from ...structures.pseudo_annotation import check_rle
+from ...structures.pseudo_annotation import check_rle, is_finite_number
 from ...utils.image import read_image
 
 _RLE_KEYS = {'size', 'counts'}
@@ -105,7 +104,7 @@ def _is_polygon(part: Any) -> bool:
         isinstance(part, list)
         and len(part) >= _MIN_COORDINATES
         and len(part) % 2 == 0
-        and all(isinstance(x, int | float) and math.isfinite(x) for x in part)
+        and all(map(is_finite_number, part))
     )
 
 

@@ -1,13 +1,14 @@
 """Pickles of arrays, read without running what they name.
 
 Unpickling runs code: whatever a pickle names is imported and called. The reader here
-knows three names, those of numpy's arrays, scalars and types, and puts functions of its
-own in their place, which make nothing but arrays of numbers; a pickle that names
-anything else is refused.
+knows the names of numpy's arrays, scalars and types, and those by which old protocols
+write bytes. It puts objects of its own in their place, which make nothing but arrays of
+numbers and which no pickle can change; one that names anything else is refused.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,10 @@ import numpy as np
 
 KINDS: Final = 'biuf'
 """Kinds of numpy's types that are numbers."""
+
+_MIN_BUDGET: Final = 1000
+_BUDGET_A_BYTE: Final = 8
+"""Parts that a pickle may show, and bytes that it may make, for each of its own."""
 
 _DAMAGE: Final = (
     pickle.UnpicklingError,
@@ -41,7 +46,8 @@ def load_array_pickle(path: str | Path) -> Any:
         path (str | Path): The file.
 
     Returns:
-        Any: Lists, tuples, dicts, strings and numbers, and arrays of numbers.
+        Any: Lists, tuples, dicts, strings and numbers, and arrays of numbers, which are
+        not to be written to.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -49,7 +55,8 @@ def load_array_pickle(path: str | Path) -> Any:
     """
     try:
         with Path(path).open('rb') as file:
-            return _reveal(_ArrayUnpickler(file, path).load())
+            budget = _Budget(path, os.fstat(file.fileno()).st_size)
+            return _reveal(_ArrayUnpickler(file, path, budget).load(), budget)
     except FileNotFoundError:
         raise FileNotFoundError(f'no such file: {path}') from None
     except _RefusedError:
@@ -64,12 +71,39 @@ class _RefusedError(ValueError):
     """A pickle that wants more than arrays of numbers."""
 
 
+class _Budget:
+    """What may come out of a file of some size.
+
+    A list that holds another one twice, which holds another one twice, and so on, is
+    short in a file and endless when it is walked; bytes that stand there once can be
+    made into any number of others.
+    """
+
+    def __init__(self, path: str | Path, n_bytes: int) -> None:
+        self._path = path
+        self._left = max(_MIN_BUDGET, _BUDGET_A_BYTE * n_bytes)
+
+    def spend(self, number: int) -> None:
+        """Count parts or bytes.
+
+        Raises:
+            _RefusedError: If there are far more than the file could hold.
+        """
+        self._left -= number
+        if self._left < 0:
+            raise _RefusedError(
+                f'{self._path} was not loaded: it holds the same parts over and over, '
+                'far more than its size can mean'
+            )
+
+
 class _ArrayUnpickler(pickle.Unpickler):
     """Knows the names of :data:`_KNOWN`, and nothing else."""
 
-    def __init__(self, file: IO[bytes], path: str | Path) -> None:
+    def __init__(self, file: IO[bytes], path: str | Path, budget: _Budget) -> None:
         super().__init__(file)
         self._path = path
+        self._budget = budget
 
     def find_class(self, module: str, name: str) -> Callable:
         known = _KNOWN.get((module.replace('numpy._core', 'numpy.core'), name))
@@ -79,7 +113,7 @@ class _ArrayUnpickler(pickle.Unpickler):
                 'unpickling that could run code; only arrays and scalars of numpy are '
                 'read'
             )
-        return known
+        return _Maker(known, self._budget)
 
 
 class _Type:
@@ -106,12 +140,8 @@ class _Array:
         self.array = _make_array(data, kind, shape, 'F' if is_fortran else 'C')
 
 
-class _ArrayClass:
-    """In place of ``numpy.ndarray``, which pickles only pass on."""
-
-
 def _make_array(data: Any, kind: _Type, shape: tuple, order: str) -> np.ndarray:
-    return np.frombuffer(data, kind.dtype).reshape(shape, order=order).copy()
+    return np.frombuffer(data, kind.dtype).reshape(shape, order=order)
 
 
 def _make_buffered(data: Any, kind: _Type, shape: tuple, order: str) -> _Array:
@@ -124,23 +154,67 @@ def _make_scalar(kind: _Type, data: bytes) -> int | float | bool:
     return np.frombuffer(data, kind.dtype, count=1)[0].item()
 
 
-_KNOWN: Mapping[tuple[str, str], Callable] = {
+def _make_nothing() -> None:
+    raise pickle.UnpicklingError('numpy.ndarray is called')
+
+
+def _make_bytes(text: str, encoding: str) -> bytes:
+    if encoding != 'latin1':
+        raise pickle.UnpicklingError(f'bytes are written as latin1, not {encoding!r}')
+    return text.encode('latin1')
+
+
+def _make_no_bytes() -> bytes:
+    return b''
+
+
+class _Maker:
+    """What is handed out under a name: it can be called, and is what it is for good.
+
+    A pickle may set attributes of whatever it gets hold of (its BUILD instruction),
+    those of a function or class included, which would outlive it.
+    """
+
+    __slots__ = ('_budget', '_make')
+
+    def __init__(self, make: Callable, budget: _Budget) -> None:
+        object.__setattr__(self, '_make', make)
+        object.__setattr__(self, '_budget', budget)
+
+    def __call__(self, *args: Any) -> Any:
+        self._budget.spend(1 + sum(len(x) for x in args if isinstance(x, str | bytes)))
+        return self._make(*args)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f'{name} of a known name is not to be set')
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError('it changes what it names')
+
+
+_KNOWN: Final[Mapping[tuple[str, str], Callable]] = {
     ('numpy', 'dtype'): _Type,
-    ('numpy', 'ndarray'): _ArrayClass,
+    ('numpy', 'ndarray'): _make_nothing,  # pickles only pass it on
     ('numpy.core.multiarray', '_reconstruct'): _Array,
     ('numpy.core.multiarray', 'scalar'): _make_scalar,
     ('numpy.core.numeric', '_frombuffer'): _make_buffered,
+    # Protocols 0 to 2 have no bytes of their own.
+    ('_codecs', 'encode'): _make_bytes,
+    ('__builtin__', 'bytes'): _make_no_bytes,
 }
 
 
-def _reveal(content: Any) -> Any:
+def _reveal(content: Any, budget: _Budget) -> Any:
     """Replace what stands in place of arrays by the arrays."""
+    budget.spend(1)
     if isinstance(content, _Array):
         return content.array
     if isinstance(content, _Type):
         return content.dtype
+    if isinstance(content, _Maker):
+        raise pickle.UnpicklingError('it holds the name of a function')
     if isinstance(content, (list, tuple)):
-        return type(content)(map(_reveal, content))
+        return type(content)(_reveal(value, budget) for value in content)
     if isinstance(content, dict):
-        return {key: _reveal(value) for key, value in content.items()}
+        return {key: _reveal(value, budget) for key, value in content.items()}
     return content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,10 @@ import numpy as np
 from mmdet.registry import TASK_UTILS
 
 from ...structures.proposals import Proposals
+from ...structures.pseudo_annotation import is_finite_number
 from ...utils.io import atomic_open, atomic_write_json
 from ...utils.json_stream import open_json
+from ...utils.npz import load_npz
 from ..reader import load_pseudo_annotations
 from ..signature import file_sha256
 from .base import FoundBoxes, ProposalProvider
@@ -163,18 +164,12 @@ def _read(path: Path) -> dict[int, _Found]:
 
 
 def _read_arrays(path: Path) -> dict[int, _Found]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in _ARRAYS}
-    except FileNotFoundError:
-        raise FileNotFoundError(f'no such file: {path}') from None
-    except KeyError as error:
-        raise ValueError(
-            f'{path} has no array {str(error).split()[0]}; proposals are the arrays '
-            f'{", ".join(_ARRAYS)}'
-        ) from None
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f'{path} is not an .npz file of numbers: {error}') from None
+    arrays = load_npz(
+        path,
+        'file of proposals',
+        _ARRAYS,
+        'tools/ovis/extract_proposals.py makes one',
+    )
     _check_arrays(arrays, path)
     ends = np.cumsum(arrays['counts'])
     boxes = np.split(arrays['boxes'], ends[:-1])
@@ -256,7 +251,7 @@ def _check_box_result(result: Any, where: str) -> None:
     rules = {
         'image_id': (lambda value: type(value) is int, 'an integer'),
         'bbox': (_is_box, '[x, y, width, height], four finite numbers'),
-        'score': (_is_finite, 'a finite number'),
+        'score': (is_finite_number, 'a finite number'),
     }
     if not isinstance(result, Mapping):
         raise ValueError(f'{where} is a {type(result).__name__}, not a COCO result')
@@ -269,9 +264,9 @@ def _check_box_result(result: Any, where: str) -> None:
             )
 
 
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and bool(np.isfinite(value))
-
-
 def _is_box(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(map(_is_finite, value))
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(map(is_finite_number, value))
+    )

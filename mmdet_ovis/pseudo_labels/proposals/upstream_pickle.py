@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmdet.registry import TASK_UTILS
 
+from ...structures.pseudo_annotation import is_finite_number
+from ..signature import file_sha256
 from .array_pickle import KINDS, load_array_pickle
 from .base import FoundBoxes, ProposalProvider
 
@@ -77,12 +80,16 @@ class UpstreamPickleProposals(ProposalProvider):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Names and sizes of the files, and the choice among their proposals."""
+        """The files, by their contents, and the choice among their proposals."""
+        return {**super().parameters, 'files_sha256': self._sha256}
+
+    @cached_property
+    def _sha256(self) -> str:
         digest = hashlib.sha256()
         for path in sorted(self.folder.rglob('*.pkl')):
             name = path.relative_to(self.folder).as_posix()
-            digest.update(f'{name} {path.stat().st_size}\n'.encode())
-        return {**super().parameters, 'files_sha256': digest.hexdigest()}
+            digest.update(f'{file_sha256(path)} {name}\n'.encode())
+        return digest.hexdigest()
 
     def find(self, image: np.ndarray, image_id: int, file_name: str) -> FoundBoxes:
         """Read the files of one image.
@@ -178,12 +185,19 @@ def _read_size(path: Path) -> tuple[int, int]:
 def _to_instance(entry: Any, where: str) -> UpstreamInstance:
     try:
         name, box, score, polygons = entry
-        x1, y1, x2, y2 = (int(side) for side in box)
-        outlines = [[int(number) for number in polygon] for polygon in polygons]
-        if not isinstance(name, str):
+        x1, y1, x2, y2 = map(_to_int, box)
+        outlines = [[_to_int(number) for number in polygon] for polygon in polygons]
+        if not isinstance(name, str) or not is_finite_number(score):
             raise TypeError
         return UpstreamInstance(name, (x1, y1, x2, y2), float(score), outlines)
     except (TypeError, ValueError):
         raise ValueError(
-            f'{where} is not a pseudo label (name, [x1, y1, x2, y2], score, polygons)'
+            f'{where} is not a pseudo label (name, [x1, y1, x2, y2], score, polygons), '
+            'all numbers finite'
         ) from None
+
+
+def _to_int(value: Any) -> int:
+    if not is_finite_number(value):
+        raise TypeError
+    return int(value)
