@@ -322,6 +322,7 @@ class PseudoLabelStore:
         with self._folder.guard():
             if self._state.begin(self._overwrite, own):
                 self.quarantine.path.unlink(missing_ok=True)
+                self.dropped_file.unlink(missing_ok=True)
 
     def _write_output(self) -> RunHeader:
         with atomic_open(self.out, temporary_dir=self.parts_dir) as file:

@@ -175,7 +175,7 @@ def test_threads_are_left_as_they_were():
         {'max_side': 4},
         {'enlarge': 2.0},
         {'min_confidence': -1},
-        {'min_side': 0},
+        {'min_side': 3},
         {'n_seeds': 0},
         {'pad_to': 0},
         {'width': 2},

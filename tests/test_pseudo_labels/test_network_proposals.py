@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickle
@@ -137,12 +138,12 @@ def test_providers_travel_without_their_networks(
             modules.add(module.partition('.')[0])
             return super().find_class(module, name)
 
-    copy = Reader(io.BytesIO(pickle.dumps(provider))).load()
+    twin = Reader(io.BytesIO(pickle.dumps(provider))).load()
     assert 'mmdet_ovis' in modules
     assert not modules & {'torch', __name__}
-    one, other = (each.propose(squares, 1, 'a.png') for each in (provider, copy))
+    one, other = (each.propose(squares, 1, 'a.png') for each in (provider, twin))
     assert one.boxes.tobytes() == other.boxes.tobytes()
-    assert copy.parameters == provider.parameters
+    assert twin.parameters == provider.parameters
 
 
 def test_parameters_name_network_weights_and_grouping(
@@ -215,6 +216,18 @@ def test_a_detector_proposes_boxes_with_masks(
     assert 1 <= len(found) <= 4
     assert len(found.masks) == len(found)
     assert {tuple(rle['size']) for rle in found.masks} == {(90, 120)}
+
+
+@pytest.mark.parametrize('provider_class', [RPNProposals, DetectorProposals])
+def test_without_a_step_that_resizes_images_keep_their_size(
+    provider_class, detector_config, detector_checkpoint, photo
+):
+    cfg = copy.deepcopy(detector_config)
+    cfg.pop('test_dataloader')
+    provider = provider_class(cfg, detector_checkpoint, device='cpu', top_k=4)
+    found = provider.propose(photo, 1, 'a.png')
+    assert 1 <= len(found) <= 4
+    assert (found.boxes[:, 2:] <= [120, 90]).all()
 
 
 def test_networks_of_the_wrong_kind_are_refused(

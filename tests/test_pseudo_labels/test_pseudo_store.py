@@ -348,3 +348,13 @@ def test_without_drops_there_is_no_list(make_store, record, tmp_path):
         store.add(position, record(store.image_ids[position]))
     assert store.finalize().dropped == {}
     assert not (tmp_path / 'masks.json.dropped.jsonl').exists()
+
+
+def test_starting_over_takes_the_list_of_an_earlier_run_away(make_store, record):
+    store = make_store()
+    store.dropped_file.write_text('of an earlier run')
+    store.open()
+    assert store.dropped_file.exists()  # nothing has been done yet
+    for position in store.pending()[:3]:  # a chunk
+        store.add(position, record(store.image_ids[position]))
+    assert not store.dropped_file.exists()

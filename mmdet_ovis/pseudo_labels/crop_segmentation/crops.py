@@ -17,6 +17,9 @@ from .base import CropTask
 MEAN: Final = np.array(CLIP_MEAN, np.float32)
 STD: Final = np.array(CLIP_STD, np.float32)
 
+MIN_SIDE: Final = 4
+"""Fewer pixels are no picture that could be segmented."""
+
 _STRETCHED = 256
 """Side to which the original stretches images before it cuts crops, px."""
 
@@ -140,8 +143,8 @@ def check_crop_options(
         raise ValueError(f'enlarge is a fraction in [0, 1], not {enlarge}')
     if not 0 <= min_confidence <= 1:
         raise ValueError(f'min_confidence is in [0, 1], not {min_confidence}')
-    if min_side < 1:
-        raise ValueError(f'min_side is at least 1 pixel, not {min_side}')
+    if min_side < MIN_SIDE:
+        raise ValueError(f'min_side is at least {MIN_SIDE} pixels, not {min_side}')
 
 
 def enlarge_box(

@@ -101,7 +101,8 @@ class NetworkProposals(ProposalProvider):
         self, image: np.ndarray, image_id: int, file_name: str
     ) -> dict[str, Any]:
         """Return what goes into the pipeline."""
-        return {'img': image, 'img_id': image_id}
+        # Without a step that resizes, nothing else says so; heads ask for it.
+        return {'img': image, 'img_id': image_id, 'scale_factor': (1.0, 1.0)}
 
     @abstractmethod
     def check(self, model: nn.Module) -> None:
@@ -159,9 +160,7 @@ class RPNProposals(NetworkProposals):
         data = model.data_preprocessor(data, False)
         samples: Sequence[DetDataSample] = data['data_samples']
         features = model.extract_feat(data['inputs'])
-        (found,) = model.rpn_head.predict(
-            features, samples, rescale='scale_factor' in samples[0].metainfo
-        )
+        (found,) = model.rpn_head.predict(features, samples, rescale=True)
         return FoundBoxes(to_numpy(found.bboxes), to_numpy(found.scores))
 
 
