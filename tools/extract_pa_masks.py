@@ -7,7 +7,7 @@ import argparse
 from mmdet_ovis.apis.extraction import extract_pseudo_labels
 from mmdet_ovis.apis.extraction.command_line import (
     EXIT_CODES,
-    add_process_options,
+    add_job_options,
     run_job,
 )
 from mmdet_ovis.utils.cli import add_cfg_options, add_trust_checkpoint, run_tool
@@ -33,9 +33,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('checkpoint', help='weights of the affinity network')
     parser.add_argument(
-        '--out', required=True, metavar='FILE', help='JSON file to write'
-    )
-    parser.add_argument(
         '--use-gt-masks',
         type=int,
         choices=[0, 1],
@@ -56,20 +53,7 @@ def parse_args() -> argparse.Namespace:
         metavar='FOLDER',
         help='when all is done, write {image_id}.json for each image here as well',
     )
-    parser.add_argument(
-        '--limit', type=int, metavar='N', help='process the first N images only'
-    )
-    add_process_options(parser)
-    parser.add_argument(
-        '--overwrite', action='store_true', help='start over instead of resuming'
-    )
-    parser.add_argument(
-        '--max-broken',
-        type=float,
-        metavar='SHARE',
-        help='fail when more than this share of the images cannot be processed '
-        '(default: 0.05, and up to 10 images in a small dataset)',
-    )
+    add_job_options(parser)
     add_cfg_options(parser, 'pa_to_masks.use_globalization=0')
     add_trust_checkpoint(parser)
     return parser.parse_args()

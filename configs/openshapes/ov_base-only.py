@@ -1,5 +1,5 @@
 # Open-vocabulary Mask R-CNN, learnt from the masks of the base (seen) shapes alone.
-_base_ = './class_agn_mask_rcnn.py'
+_base_ = ['./class_agn_mask_rcnn.py', '../_base_/ov_evaluation.py']
 
 text_bank = 'work_dirs/demo-ovis/text_embeddings.npz'
 model = dict(
@@ -48,19 +48,7 @@ val_evaluator = dict(
     ann_file=_base_.openshapes_root + 'annotations/instances_val.json',
 )
 test_evaluator = val_evaluator
-test_cfg = dict(
-    type='OVTestLoop',
-    settings=dict(
-        constrained_base=dict(
-            dataloader=dict(dataset=dict(split='base')),
-            evaluator=dict(constrained='base'),
-        ),
-        constrained_novel=dict(
-            dataloader=dict(dataset=dict(split='novel')),
-            evaluator=dict(constrained='novel'),
-        ),
-    ),
-)
+test_cfg = _base_.ov_test_cfg
 custom_hooks = [dict(type='VocabularyHook')]
 
 max_epochs = 4

@@ -211,3 +211,17 @@ def test_cross_dataset_configs_change_the_test_only(dataset):
     cfg.model.roi_head.bbox_head.embeddings = same.model.roi_head.bbox_head.embeddings
     cfg.model.test_cfg.rcnn.max_per_img = same.model.test_cfg.rcnn.max_per_img
     assert cfg.model == same.model
+
+
+def test_the_settings_of_open_vocabulary_tests_stand_once():
+    shared = Config.fromfile(ROOT / 'configs/_base_/ov_evaluation.py').ov_test_cfg
+    assert load(DEFAULT).test_cfg == shared
+    small = Config.fromfile(ROOT / 'configs/openshapes/ov_base-only.py')
+    assert small.test_cfg.type == shared.type
+    assert small.test_cfg.settings == shared.settings
+    said = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / 'configs').rglob('*.py')
+        if 'constrained_novel' in path.read_text()
+    ]
+    assert said == ['configs/_base_/ov_evaluation.py']

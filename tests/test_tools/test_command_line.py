@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -83,3 +84,33 @@ def test_shell_tools_print_their_usage():
         )
         assert result.returncode == 2
         assert f'bash tools/{tool} CONFIG' in result.stderr
+
+
+def test_options_of_jobs_are_said_once():
+    """Where they stand in a tool, they are added by what all jobs share."""
+    for path in TOOLS:
+        text = (ROOT / path).read_text()
+        assert "'--max-broken'" not in text, path
+        assert "'--num-shards'" not in text, path
+
+
+def test_jobs_take_the_same_options():
+    from mmdet_ovis.apis.extraction.command_line import add_job_options
+
+    parser = argparse.ArgumentParser()
+    add_job_options(parser)
+    args = vars(parser.parse_args(['--out', 'a.json']))
+    assert args == {
+        'out': 'a.json',
+        'limit': None,
+        'overwrite': False,
+        'max_broken': None,
+        'workers': None,
+        'device': None,
+        'num_shards': 1,
+        'shard_id': 0,
+        'launcher': 'none',
+        'chunk_size': 256,
+    }
+    text = parser.format_help()
+    assert '0.05, and up to 10 images' in ' '.join(text.split())

@@ -6,6 +6,7 @@ import argparse
 
 from mmengine.config import Config, ConfigDict, DictAction
 
+from mmdet_ovis.apis.extraction.command_line import add_output_options
 from mmdet_ovis.apis.proposal_extraction import PROVIDERS, extract_proposals
 from mmdet_ovis.utils.cli import run_tool
 
@@ -45,12 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--images', required=True, metavar='DIR', help='folder of the images'
     )
-    parser.add_argument(
-        '--out',
-        required=True,
-        metavar='FILE',
-        help='.npz to write, or .json for COCO results',
-    )
+    add_output_options(parser, '.npz to write, or .json for COCO results')
     parser.add_argument(
         '--provider',
         choices=list(PROVIDERS),
@@ -71,18 +67,6 @@ def parse_args() -> argparse.Namespace:
         default=0,
         metavar='N',
         help='processes; 0, as networks on a GPU need it, is this one (default: 0)',
-    )
-    parser.add_argument(
-        '--limit', type=int, metavar='N', help='take the first N images only'
-    )
-    parser.add_argument(
-        '--max-broken',
-        type=float,
-        metavar='SHARE',
-        help='share of the images that may be unreadable (default: 0.05)',
-    )
-    parser.add_argument(
-        '--overwrite', action='store_true', help='start over instead of going on'
     )
     return parser.parse_args()
 

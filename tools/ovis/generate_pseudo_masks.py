@@ -6,7 +6,7 @@ import argparse
 
 from mmdet_ovis.apis.extraction.command_line import (
     EXIT_CODES,
-    add_process_options,
+    add_job_options,
     run_job,
 )
 from mmdet_ovis.apis.generation import generate_pseudo_masks
@@ -36,23 +36,7 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('config', help='config, such as ovis/generate_blip_pa_coco.py')
-    parser.add_argument(
-        '--out', required=True, metavar='FILE', help='JSON file to write'
-    )
-    parser.add_argument(
-        '--limit', type=int, metavar='N', help='process the first N images only'
-    )
-    add_process_options(parser)
-    parser.add_argument(
-        '--overwrite', action='store_true', help='start over instead of resuming'
-    )
-    parser.add_argument(
-        '--max-broken',
-        type=float,
-        metavar='SHARE',
-        help='fail when more than this share of the images cannot be processed '
-        '(default: 0.05, and up to 10 images in a small dataset)',
-    )
+    add_job_options(parser)
     add_cfg_options(parser, 'search.rounds=1 source.min_box_conf=0.5')
     return parser.parse_args()
 

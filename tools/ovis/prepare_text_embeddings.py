@@ -29,6 +29,11 @@ from mmdet_ovis.language.vocabularies import PRESETS, load_vocabulary
 from mmdet_ovis.structures.vocabulary import Vocabulary
 from mmdet_ovis.utils.cli import run_tool
 
+ENCODER = 'clip'
+SYNONYMS = 'average'
+OF_ENCODING = ('append', 'cache', 'synonyms', 'encoder')
+"""Options that say how vectors are made, or what is done beside that."""
+
 EPILOG = """
 examples:
   CLIP vectors of the 65 open-vocabulary classes of COCO, then of two more names:
@@ -80,7 +85,7 @@ def parse_args() -> argparse.Namespace:
         '--out', type=Path, required=True, metavar='FILE', help='.npz file to write'
     )
     parser.add_argument(
-        '--encoder', choices=ENCODER_KINDS, default='clip', help='(default: clip)'
+        '--encoder', choices=ENCODER_KINDS, help=f'(default: {ENCODER})'
     )
     parser.add_argument(
         '--model',
@@ -104,8 +109,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--synonyms',
         choices=SYNONYM_MODES,
-        default='average',
-        help='one vector for a name and its synonyms, or for each (default: average)',
+        help='one vector for a name and its synonyms, or for each (default: '
+        f'{SYNONYMS})',
     )
     parser.add_argument(
         '--cache', type=Path, metavar='FILE', help='bank whose vectors are used again'
@@ -143,6 +148,12 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if (args.write_coco_json or args.take_from_json) and not args.coco_json:
         parser.error('--write-coco-json and --import need --coco-json')
+    unused = [name for name in OF_ENCODING if getattr(args, name)]
+    if args.take_from_json and unused:
+        parser.error(
+            f'--import encodes nothing and writes the vectors of --coco-json alone: '
+            f'--{unused[0]} has no meaning'
+        )
     return args
 
 
@@ -170,11 +181,13 @@ def main() -> None:
     else:
         report = prepare_text_embeddings(
             read_names(args),
-            EncoderChoice(args.encoder, args.model, args.device, args.batch_size),
+            EncoderChoice(
+                args.encoder or ENCODER, args.model, args.device, args.batch_size
+            ),
             args.out,
             templates=args.templates,
             normalization=args.norm,
-            synonyms=args.synonyms,
+            synonyms=args.synonyms or SYNONYMS,
             cache=args.cache,
             append=args.append,
         )

@@ -1,6 +1,6 @@
 # COCO with 48 base and 17 novel classes: trained on the base classes; validated on all
 # of them at once, tested also on either group with its own images and words.
-_base_ = 'mmdet::_base_/datasets/coco_instance.py'
+_base_ = ['mmdet::_base_/datasets/coco_instance.py', '../ov_evaluation.py']
 
 train_dataloader = dict(
     sampler=dict(type='InfiniteSampler'),
@@ -13,16 +13,4 @@ val_evaluator = dict(type='OVCocoInstanceMetric')
 test_evaluator = val_evaluator
 
 val_cfg = dict(type='ValLoop')
-test_cfg = dict(
-    type='OVTestLoop',
-    settings=dict(
-        constrained_base=dict(
-            dataloader=dict(dataset=dict(split='base')),
-            evaluator=dict(constrained='base'),
-        ),
-        constrained_novel=dict(
-            dataloader=dict(dataset=dict(split='novel')),
-            evaluator=dict(constrained='novel'),
-        ),
-    ),
-)
+test_cfg = _base_.ov_test_cfg

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...pseudo_labels import OutputInUseError, Shard, SignatureMismatchError
+from ...pseudo_labels.quarantine import ALWAYS_TOLERATED, DEFAULT_MAX_BROKEN
 from ...pseudo_labels.store import CHUNK_SIZE
 from .collecting import no_progress
 from .launch import LAUNCHERS, Place
@@ -30,6 +31,38 @@ exit codes:
 _SIGNATURE = 3
 _IN_USE = 4
 _INTERRUPTED = 75
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """Add what all jobs that fill a store take: output, images, processes."""
+    add_output_options(parser)
+    add_process_options(parser)
+
+
+def add_output_options(
+    parser: argparse.ArgumentParser, what: str = 'JSON file to write'
+) -> None:
+    """Add where results go, of which images, and what may be wrong with those.
+
+    Args:
+        parser (ArgumentParser): Changed in place.
+        what (str): What ``--out`` is.
+    """
+    parser.add_argument('--out', required=True, metavar='FILE', help=what)
+    parser.add_argument(
+        '--limit', type=int, metavar='N', help='process the first N images only'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='start over instead of resuming'
+    )
+    parser.add_argument(
+        '--max-broken',
+        type=float,
+        metavar='SHARE',
+        help='fail when more than this share of the images cannot be processed '
+        f'(default: {DEFAULT_MAX_BROKEN}, and up to {ALWAYS_TOLERATED} images in a '
+        'small dataset)',
+    )
 
 
 def add_process_options(parser: argparse.ArgumentParser) -> None:
