@@ -20,7 +20,7 @@ from ..structures.vocabulary import Vocabulary, name_key
 from ..utils.coco import image_sizes
 from ..utils.coco_stream import load_coco_head
 from ..utils.io import atomic_write_json, read_json
-from ..utils.json_stream import open_json
+from ..utils.json_stream import is_json_object
 
 SPLITS = ('base', 'novel', 'all')
 
@@ -184,7 +184,7 @@ def read_reference(ref: str | Path, image_dir: str | Path | None = None) -> Refe
         FileNotFoundError: If a file is missing.
         ValueError: If it is broken, or does not tell how large an image is.
     """
-    if _is_object(ref):
+    if is_json_object(ref):
         coco, last_id = load_coco_head(ref, optional=('annotations', 'categories'))
         if coco.dataset['categories']:
             return Reference(Path(ref), coco.dataset, image_sizes(coco, ref), last_id)
@@ -226,10 +226,3 @@ def _names(classes: ClassList, known: Sequence[str]) -> tuple[str, ...]:
             'classes that has; give a vocabulary, or the classes in a file'
         )
     return names
-
-
-def _is_object(path: str | Path) -> bool:
-    if Path(path).suffix.lower() != '.json':
-        return False
-    with open_json(path) as stream:
-        return stream.kind is dict

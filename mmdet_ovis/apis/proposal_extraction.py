@@ -27,19 +27,20 @@ from ..pseudo_labels.proposals import (
     save_proposals,
 )
 from ..pseudo_labels.proposals.file import check_output
-from ..pseudo_labels.quarantine import BrokenImage, Quarantine
-from ..pseudo_labels.run_folder import RunFolder
+from ..pseudo_labels.quarantine import BrokenImage, Quarantine, read_quarantine
+from ..pseudo_labels.run_folder import RunFolder, remove_leftovers
 from ..pseudo_labels.run_header import header_path
 from ..pseudo_labels.shards import Shard
 from ..pseudo_labels.signature import RunSignature, file_sha256
 from ..utils.coco_stream import load_coco_head
 from ..utils.image import read_image
 from ..utils.io import atomic_write_json, read_json
-from ..utils.json_stream import open_json
+from ..utils.json_stream import is_json_object
 from ..utils.parallel import map_in_processes
 from ..utils.progress import show_progress
 from ..version import __version__
 from .extraction.images import BrokenImageError, check_not_truncated
+from .running import building
 
 CHUNK_SIZE = 256
 
@@ -133,12 +134,15 @@ def extract_proposals(
             'version': __version__,
         }
     )
-    if not overwrite and _is_complete(out, signature):
-        MMLogger.get_current_instance().info('%s is already complete', out)
-        return _summarize(read_proposals(out), len(entries), len(entries), ())
     quarantine = Quarantine(
         out.with_name(f'{out.name}.quarantine.jsonl'), len(entries), max_broken
     )
+    if not overwrite and _is_complete(out, signature):
+        MMLogger.get_current_instance().info('%s is already complete', out)
+        remove_leftovers(out)
+        broken = tuple(read_quarantine(quarantine.path))
+        n_images = len(entries) - len(broken)
+        return _summarize(read_proposals(out), n_images, n_images, broken)
     with _working_in(out, signature, overwrite) as folder:
         job = _Job(folder.path, entries, chunk_size)
         job.run(functools.partial(_propose, config, Path(image_dir)), workers)
@@ -179,7 +183,7 @@ def list_images(path: str | Path) -> list[_Image]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is neither, or has no image.
     """
-    if Path(path).suffix.lower() == '.json' and _is_object(path):
+    if is_json_object(path):
         coco, _ = load_coco_head(path, optional=('annotations', 'categories'))
         try:
             entries = [(img['id'], img['file_name']) for img in coco.dataset['images']]
@@ -259,6 +263,9 @@ def _working_in(
                 before = RunSignature(read_json(header))
                 signature.check_same(before, folder.path)
             atomic_write_json(header, dict(signature.ingredients))
+            # It speaks of the output that is there now. Whatever is there when this
+            # run ends early is then known by the header in the folder.
+            header_path(out).unlink(missing_ok=True)
         except BaseException:
             folder.release()
             raise
@@ -270,7 +277,7 @@ def _working_in(
 
 
 def _is_complete(out: Path, signature: RunSignature) -> bool:
-    """Tell whether the output is that of this very run.
+    """Tell whether the output is that of this very run, and the run is complete.
 
     Raises:
         ValueError: If it is another one's.
@@ -279,6 +286,9 @@ def _is_complete(out: Path, signature: RunSignature) -> bool:
         return False
     header = header_path(out)
     if not header.exists():
+        # The last run was ended after it had claimed or written the output.
+        if RunFolder(out).header_file.exists():
+            return False
         raise ValueError(f'{out} exists already; choose another output, or --overwrite')
     signature.check_same(RunSignature(read_json(header)), out)
     return True
@@ -292,12 +302,8 @@ def _build_provider(config: str) -> ProposalProvider:
         ValueError: If it does not take the arguments.
     """
     arguments = json.loads(config)
-    try:
+    with building(f'the provider {arguments["type"]}'):
         return TASK_UTILS.build(arguments)
-    except (TypeError, KeyError) as error:
-        raise ValueError(
-            f'{arguments["type"]} does not take the options given to it: {error}'
-        ) from error
 
 
 def _propose(config: str, image_dir: Path, image: _Image) -> FoundBoxes | str:
@@ -328,8 +334,3 @@ def _positive(what: str, value: int | None) -> int | None:
     if value is not None and value < 1:
         raise ValueError(f'{what} is a number of images, not {value}')
     return value
-
-
-def _is_object(path: str | Path) -> bool:
-    with open_json(path) as stream:
-        return stream.kind is dict

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,42 @@ def load_job_config(
             )
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     return cfg
+
+
+@contextmanager
+def building(what: str) -> Iterator[None]:
+    """Say what of a config is wrong when it cannot be built.
+
+    Registries and constructors answer a wrong setting by errors of many kinds, which
+    do not say where in a config it stands. Errors of a value that say so themselves
+    pass as they are.
+
+    Args:
+        what (str): What is built, for the message: ``'search of generate.py'``.
+
+    Raises:
+        ValueError: If the body raises one of these errors.
+
+    Examples:
+        >>> with building('grid of config.py'):
+        ...     dict(type='Grid')['stride']
+        Traceback (most recent call last):
+        ValueError: grid of config.py cannot be built: 'stride' is missing
+    """
+    try:
+        yield
+    except KeyError as error:
+        reason = str(error.args[0]) if error.args else ''
+        if ' ' not in reason:  # a bare key
+            reason = f"'{reason}' is missing"
+        raise _cannot_build(what, reason) from error
+    except (TypeError, AttributeError, AssertionError, IndexError) as error:
+        reason = str(error) or f'{type(error).__name__} without a reason'
+        raise _cannot_build(what, reason) from error
+
+
+def _cannot_build(what: str, reason: str) -> ValueError:
+    return ValueError(f'{what} cannot be built: {" ".join(reason.split())}')
 
 
 def build_runner(

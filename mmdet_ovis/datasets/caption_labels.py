@@ -13,7 +13,6 @@ from mmengine.logging import MMLogger
 
 from ..language.noun_parser import NounParser
 from ..language.vocabularies import load_vocabulary
-from ..structures.vocabulary import Vocabulary
 from .captions import CaptionedImage, iter_captioned_images
 from .converters.masks import read_image_size
 from .proposal_files import ProposalFileMixin
@@ -58,10 +57,7 @@ class CaptionLabelDataset(ProposalFileMixin, BaseDetDataset):
         data_prefix: Mapping[str, str] = MappingProxyType({'img': ''}),
         **kwargs,
     ) -> None:
-        if isinstance(vocabulary, str):
-            self.vocabulary = load_vocabulary(vocabulary)
-        else:
-            self.vocabulary = Vocabulary(tuple(vocabulary))
+        self.vocabulary = load_vocabulary(vocabulary)
         self._parser = NounParser(self.vocabulary, **(parser or {}))
         metainfo = {'classes': self.vocabulary.names, **(kwargs.pop('metainfo', {}))}
         super().__init__(

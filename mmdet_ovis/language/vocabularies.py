@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..structures.class_splits import COCO_OV_BASE_CLASSES, COCO_OV_NOVEL_CLASSES
-from ..structures.vocabulary import Vocabulary
+from ..structures.vocabulary import Vocabulary, split_forms
 from ..utils.io import read_json
 
 
@@ -50,24 +50,29 @@ PRESETS: dict[str, Callable[[], Sequence[str]]] = {
 of v6."""
 
 
-def load_vocabulary(source: str | os.PathLike) -> Vocabulary:
-    """Return a vocabulary by name, or read one.
+def load_vocabulary(source: str | os.PathLike | Iterable[str]) -> Vocabulary:
+    """Return a vocabulary by name, from a file, or of the names themselves.
 
     Args:
-        source (str | PathLike): One of `PRESETS`, or a file, see
-            :func:`read_vocabulary`.
+        source (str | PathLike | Iterable[str]): One of `PRESETS`; a file, see
+            :func:`read_vocabulary`; or names, as configs list them, see
+            :meth:`~mmdet_ovis.structures.vocabulary.Vocabulary.of`.
 
     Returns:
-        Vocabulary: In the order of the data set or file.
+        Vocabulary: In the order of the data set, file or list.
 
     Raises:
         FileNotFoundError: If there is neither.
-        ValueError: If the file is no vocabulary.
+        ValueError: If the file or list is no vocabulary.
 
     Examples:
         >>> load_vocabulary('coco_novel').names[:3]
         ('airplane', 'bus', 'cat')
+        >>> load_vocabulary(['dog', 'couch|sofa']).forms(1)
+        ('couch', 'sofa')
     """
+    if not isinstance(source, str | os.PathLike):
+        return Vocabulary.of(source)
     if source in PRESETS:
         return Vocabulary(tuple(PRESETS[source]()))
     path = Path(source)
@@ -84,7 +89,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
 
     - ``.txt``: a name a line, synonyms behind bars (``couch|sofa``); blank lines and
       those that begin with ``#`` do not count.
-    - ``.json`` with a list: names.
+    - ``.json`` with a list: names, with synonyms behind bars as well.
     - ``.json`` with ``{name: [form, ...]}``: names and what captions say for them, as
       Mask-free OVIS has it.
     - ``.json`` of a COCO or LVIS annotation file: names of the categories, and their
@@ -114,7 +119,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
         raise ValueError(f'{path}: {error}') from None
 
 
-def _read_text(path: Path) -> list[list[str]]:
+def _read_text(path: Path) -> list[tuple[str, ...]]:
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except (UnicodeDecodeError, IsADirectoryError):
@@ -125,16 +130,19 @@ def _read_text(path: Path) -> list[list[str]]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith('#'):
             continue
-        rows.append([form.strip() for form in line.split('|') if form.strip()])
+        rows.append(split_forms(line))
         if not rows[-1]:
             raise ValueError(f'{path}: line {number} holds no name')
     return rows
 
 
-def _rows_of_json(content: Any, path: Path) -> list[list[str]]:
+def _rows_of_json(content: Any, path: Path) -> Sequence[Sequence[str]]:
     if isinstance(content, list):
         _check_strings(content, f'{path}: name')
-        return [[name] for name in content]
+        rows = [split_forms(name) for name in content]
+        if () in rows:
+            raise ValueError(f'{path}: name {rows.index(())} holds no name')
+        return rows
     if not isinstance(content, dict):
         raise ValueError(
             f'{path} is not a vocabulary: the top level is a {type(content).__name__}'

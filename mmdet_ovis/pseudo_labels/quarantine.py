@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,36 @@ class BrokenImage:
 
     image_id: int
     reason: str
+
+
+def read_quarantine(path: str | Path) -> list[BrokenImage]:
+    """Read the list that :class:`Quarantine` writes.
+
+    Args:
+        path (str | Path): A JSON-lines file.
+
+    Returns:
+        list[BrokenImage]: In the order of the file; none if there is no such file.
+
+    Raises:
+        ValueError: If a line is damaged; the message names file and line.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    images = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            image = BrokenImage(entry['image_id'], entry['reason'])
+        except (ValueError, TypeError, KeyError):
+            raise ValueError(
+                f'{path}: line {number} is not an image in quarantine '
+                '{"image_id": ..., "reason": ...}; remove the file, or start over with '
+                '--overwrite'
+            ) from None
+        images.append(image)
+    return images
 
 
 class Quarantine:

@@ -21,6 +21,16 @@ def name_key(name: str) -> str:
     return ' '.join(name.split()).casefold()
 
 
+def split_forms(entry: str) -> tuple[str, ...]:
+    """Split what a user writes for one name: the name, and synonyms behind bars.
+
+    Examples:
+        >>> split_forms('traffic  cone | pylon'), split_forms(' | ')
+        (('traffic cone', 'pylon'), ())
+    """
+    return tuple(' '.join(form.split()) for form in entry.split('|') if form.strip())
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Names of classes, one label each.
@@ -128,11 +138,34 @@ class Vocabulary:
             >>> vocabulary.forms(2)
             ('couch', 'sofa')
         """
-        rows = [
-            [' '.join(form.split()) for form in entry.split('|') if form.strip()]
-            for entry in re.split(r'[.,\n]', text)
-        ]
-        return cls.from_rows(row for row in rows if row)
+        return cls.of(filter(split_forms, re.split(r'[.,\n]', text)))
+
+    @classmethod
+    def of(cls, entries: Iterable[str]) -> Vocabulary:
+        """Make a vocabulary from a list that a user writes.
+
+        Args:
+            entries (Iterable[str]): Names, each with its synonyms behind bars. A name
+                that is given again only adds its synonyms, with a warning.
+
+        Raises:
+            ValueError: If there is no entry, or one holds no name.
+
+        Examples:
+            >>> Vocabulary.of(['dog', 'couch|sofa']).forms(1)
+            ('couch', 'sofa')
+        """
+        if isinstance(entries, str):
+            raise ValueError(
+                f'entries are a list, not the text {entries!r}; Vocabulary.parse takes '
+                'a text'
+            )
+        rows = []
+        for entry in entries:
+            rows.append(split_forms(entry) if isinstance(entry, str) else ())
+            if not rows[-1]:
+                raise ValueError(f'{entry!r} is not a name')
+        return cls.from_rows(rows)
 
     @classmethod
     def from_rows(cls, rows: Iterable[Iterable[str]]) -> Vocabulary:

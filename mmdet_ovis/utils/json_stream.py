@@ -209,6 +209,19 @@ class JsonStream:
         )
 
 
+def is_json_object(path: str | os.PathLike) -> bool:
+    """Tell ``.json`` files with an object, as COCO's, from lists and other files.
+
+    Raises:
+        FileNotFoundError: If there is no such ``.json`` file.
+        ValueError: If it holds no JSON.
+    """
+    if Path(path).suffix.lower() != '.json':
+        return False
+    with open_json(path) as stream:
+        return stream.kind is dict
+
+
 @contextmanager
 def open_json(path: str | os.PathLike) -> Iterator[JsonStream]:
     """Open a JSON file for reading piece by piece.

@@ -203,6 +203,15 @@ def test_weights_belong_to_the_signature():
         ({'captions.ann_file': 'none.json'}, 'none.json'),
         ({'vocabulary': 'none.txt'}, 'no such vocabulary: none.txt'),
         ({'source.preset': 'best'}, 'preset is one of default, compat'),
+        ({'vocabulary': 3}, 'vocabulary of the config cannot be built'),
+        ({'vocabulary': ['red', 4]}, '4 is not a name'),
+        ({'parser.mach': 'x'}, "parser of the config cannot be built: .*'mach'"),
+        ({'captions.folder': 'x'}, "captions of the config cannot be .*'folder'"),
+        ({'captions': 'x.json'}, 'captions has no ann_file'),
+        ({'search.turns': 2}, "search of the config cannot be built: .*'turns'"),
+        ({'source.top_k': 2}, "source of the config cannot be built: .*'top_k'"),
+        ({'vlm.type': 'Nobody'}, 'vlm of the config cannot be built: Nobody is not'),
+        ({'batch_size': 'two'}, 'batch_size is a number of images, not two'),
     ],
 )
 def test_messages(dataset, tmp_path, changes, message):

@@ -11,6 +11,7 @@ from mmdet_ovis.apis.benchmarks.generation import (
     make_captioned_images,
 )
 from mmdet_ovis.apis.benchmarks.gradcam import write_random_blip
+from mmdet_ovis.apis.generation import generate
 from mmdet_ovis.vlm.blip import BlipMatcher
 
 
@@ -44,6 +45,23 @@ def test_all_steps_are_timed(blip, tmp_path):
     assert steps <= set(result['plain'])
     ratio = result['plain']['total'] / result['generation']['total']
     assert result['ratio']['total'] == pytest.approx(ratio)
+
+
+def test_both_ways_run_on_the_same_device(blip, tmp_path, monkeypatch):
+    """Also where there is a GPU, which only one of them would take."""
+    devices = []
+    to = BlipMatcher.to
+
+    def listen(self, device):
+        devices.append(str(device))
+        return to(self, 'cpu')
+
+    monkeypatch.setattr(BlipMatcher, 'to', listen)
+    monkeypatch.setattr(generate, 'get_device', lambda: 'cuda')
+    benchmark_generation(
+        tmp_path, blip, number=1, workers=0, segmenter={'type': 'BoxSegmenter'}
+    )
+    assert set(devices) == {'cpu'}
 
 
 def test_at_least_one_image(tmp_path):

@@ -124,6 +124,79 @@ def test_broken_images_are_listed_and_tried_again(folder):
     assert 'not an image' in summary.broken[0].reason
 
 
+def test_a_complete_run_still_says_what_was_broken(folder):
+    (folder / '1.png').write_bytes(b'no image')
+    first = extract(folder, max_broken=0.25)
+    again = extract(folder, max_broken=0.25)
+    assert again.broken == first.broken
+    assert (again.n_images, again.n_resumed) == (3, 3)
+    assert (again.n_proposals, again.n_empty) == (first.n_proposals, 0)
+    assert str(again).endswith('3 done before, 1 that cannot be read')
+
+
+class KilledError(BaseException):
+    """What nobody catches."""
+
+
+def end_at(monkeypatch, place):
+    """Let the next run be ended just before it calls something."""
+
+    def stop(*_, **__):
+        raise KilledError
+
+    monkeypatch.setattr(proposal_extraction, place, stop)
+
+
+def run_to_its_end(folder, monkeypatch, place, **options):
+    with monkeypatch.context() as patch:
+        if place == 'output header':
+            save = proposal_extraction.save_proposals
+
+            def save_and_end(path, found):
+                save(path, found)
+                if path == folder / 'out/p.npz':
+                    raise KilledError
+
+            patch.setattr(proposal_extraction, 'save_proposals', save_and_end)
+        else:
+            end_at(patch, place)
+        with pytest.raises(KilledError):
+            extract(folder, **options)
+
+
+def test_ended_between_output_and_header(folder, monkeypatch):
+    extract(folder, 'whole.npz')
+    run_to_its_end(folder, monkeypatch, 'output header')
+    assert (folder / 'out/p.npz').exists()
+    assert not (folder / 'out/p.npz.run.json').exists()
+    with pytest.raises(SignatureMismatchError, match=r'top_k: 5 there, 6 here'):
+        extract(folder, provider=dict(type='grid', top_k=6))
+    assert extract(folder).n_resumed == 4
+    assert (folder / 'out/p.npz').read_bytes() == (folder / 'whole.npz').read_bytes()
+    assert not (folder / 'out/p.npz.parts').exists()
+    assert extract(folder).n_resumed == 4
+
+
+@pytest.mark.parametrize('place', ['output header', 'map_in_processes'])
+def test_starting_over_is_resumed_too(folder, monkeypatch, place):
+    """The header of the run before must not be taken for that of the output."""
+    six = dict(provider=dict(type='grid', top_k=6))
+    extract(folder)
+    run_to_its_end(folder, monkeypatch, place, overwrite=True, **six)
+    with pytest.raises(SignatureMismatchError, match=r'top_k: 6 there, 5 here'):
+        extract(folder)
+    assert extract(folder, **six).n_proposals == 24
+
+
+def test_what_is_left_of_a_complete_run_goes(folder):
+    extract(folder)
+    parts = folder / 'out/p.npz.parts'
+    parts.mkdir()
+    (parts / 'run.json').write_text('{}')
+    assert extract(folder).n_resumed == 4
+    assert not parts.exists()
+
+
 def test_images_of_captions_are_listed_too(folder):
     (folder / 'c.jsonl').write_text('{"image": "b/12.jpg", "caption": "A dog."}\n')
     assert list_images(folder / 'c.jsonl') == [(12, 'b/12.jpg')]
@@ -148,7 +221,7 @@ def test_mistakes_are_named_before_the_work_begins(folder):
         extract(folder, provider=dict(type='gird'))
     with pytest.raises(ValueError, match='not None'):
         extract(folder, provider={})
-    with pytest.raises(ValueError, match=r"GridProposals does not take .*'topk'"):
+    with pytest.raises(ValueError, match=r"GridProposals cannot be built: .*'topk'"):
         extract(folder, provider=dict(type='grid', topk=3))
     for key in ('limit', 'chunk_size'):
         with pytest.raises(ValueError, match=f'{key} is a number of images, not 0'):

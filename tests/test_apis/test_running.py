@@ -1,7 +1,9 @@
 import pytest
+from mmdet.registry import TASK_UTILS
 from mmengine.config import Config
 
 from mmdet_ovis.apis.running import (
+    building,
     enable_amp,
     load_config,
     set_evaluation,
@@ -77,3 +79,44 @@ def test_resume_without_a_value(tmp_path, load_from):
 def test_amp(cfg):
     enable_amp(cfg)
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(type='GridProposals', topk=3), "unexpected keyword argument 'topk'"),
+        (dict(type='Nobody'), 'Nobody is not in the mmdet::task util registry'),
+        (dict(stride=1), 'must contain the key "type"'),
+        ('grid', 'cfg should be a dict'),
+        (None, 'cfg should be a dict'),
+        (dict(type='GridProposals', top_k='three'), 'not supported between'),
+    ],
+)
+def test_what_cannot_be_built_is_named(settings, message):
+    with (
+        pytest.raises(ValueError, match=r'^grid of a\.py cannot be built: ') as caught,
+        building('grid of a.py'),
+    ):
+        TASK_UTILS.build(settings)
+    assert message in str(caught.value)
+    assert '\n' not in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+def test_other_errors_of_building_pass():
+    for error in (ValueError('stride is at least 1'), FileNotFoundError('no such')):
+        with pytest.raises(type(error)) as caught, building('grid'):
+            raise error
+        assert caught.value is error
+
+
+def test_errors_of_building_without_words():
+    for error, reason in (
+        (AssertionError(), 'AssertionError without a reason'),
+        (KeyError('size'), "'size' is missing"),
+    ):
+        with (
+            pytest.raises(ValueError, match=f'grid cannot be built: {reason}'),
+            building('grid'),
+        ):
+            raise error

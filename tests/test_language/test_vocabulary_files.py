@@ -42,6 +42,16 @@ def write_json(folder, content):
 
 def test_json_lists(tmp_path):
     assert load_vocabulary(write_json(tmp_path, ['dog', 'cat'])).names == ('dog', 'cat')
+    vocabulary = load_vocabulary(write_json(tmp_path, ['dog', 'couch | sofa']))
+    assert vocabulary.forms(1) == ('couch', 'sofa')
+    with pytest.raises(ValueError, match=r'words\.json: name 1 holds no name'):
+        load_vocabulary(write_json(tmp_path, ['dog', '|']))
+
+
+def test_lists_of_configs():
+    vocabulary = load_vocabulary(['dog', 'couch|sofa'])
+    assert vocabulary.names == ('dog', 'couch')
+    assert vocabulary.forms(1) == ('couch', 'sofa')
 
 
 def test_json_of_forms(tmp_path):

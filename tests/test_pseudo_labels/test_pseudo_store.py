@@ -7,7 +7,12 @@ import json
 import pytest
 
 from mmdet_ovis.pseudo_labels.chunks import ImageRecord
-from mmdet_ovis.pseudo_labels.quarantine import Quarantine, TooManyBrokenError
+from mmdet_ovis.pseudo_labels.quarantine import (
+    BrokenImage,
+    Quarantine,
+    TooManyBrokenError,
+    read_quarantine,
+)
 from mmdet_ovis.pseudo_labels.run_header import completed_counts
 from mmdet_ovis.pseudo_labels.signature import RunSignature, SignatureMismatchError
 from mmdet_ovis.pseudo_labels.store import PseudoLabelStore
@@ -358,3 +363,15 @@ def test_starting_over_takes_the_list_of_an_earlier_run_away(make_store, record)
     for position in store.pending()[:3]:  # a chunk
         store.add(position, record(store.image_ids[position]))
     assert not store.dropped_file.exists()
+
+
+def test_quarantine_is_read_back(tmp_path):
+    path = tmp_path / 'q.jsonl'
+    assert read_quarantine(path) == []
+    quarantine = Quarantine(path, 10)
+    quarantine.replace([BrokenImage(7, 'no\u2028image'), BrokenImage(3, 'missing')])
+    quarantine.save()
+    assert read_quarantine(path) == quarantine.images
+    path.write_text('{"image_id": 7, "reason": "x"}\n{"image_id": 8}\n')
+    with pytest.raises(ValueError, match=r'q\.jsonl: line 2 is not an image in quar'):
+        read_quarantine(path)

@@ -1,4 +1,5 @@
 import logging
+import re
 
 import pytest
 
@@ -87,6 +88,29 @@ def test_names_that_are_given_again_are_merged_with_a_warning(warnings):
         "'Dog' stands in the vocabulary more than once",
         "'COUCH' stands in the vocabulary more than once",
     ]
+
+
+def test_lists_of_users_are_read(warnings):
+    vocabulary = Vocabulary.of(['St. Bernard', ' couch |sofa|', 'Couch|settee'])
+    assert vocabulary.names == ('St. Bernard', 'couch')
+    assert vocabulary.forms(1) == ('couch', 'sofa', 'settee')
+    assert warnings == ["'Couch' stands in the vocabulary more than once"]
+    assert Vocabulary.of(iter(['dog', 'cat'])) == Vocabulary(('dog', 'cat'))
+
+
+@pytest.mark.parametrize(
+    ('entries', 'message'),
+    [
+        ([], 'at least one name'),
+        (['dog', ' | '], "' | ' is not a name"),
+        (['dog', ''], "'' is not a name"),
+        (['dog', 3], '3 is not a name'),
+        ('dog', "a list, not the text 'dog'; Vocabulary.parse"),
+    ],
+)
+def test_mistakes_in_lists_are_named(entries, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Vocabulary.of(entries)
 
 
 @pytest.mark.parametrize('text', ['', ' . ,\n', '|'])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdet_ovis.utils.io import read_json
-from mmdet_ovis.utils.json_stream import JsonStream, open_json
+from mmdet_ovis.utils.json_stream import JsonStream, is_json_object, open_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -136,3 +136,19 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         pytest.raises(ValueError, match=r'binary\.json is not a JSON text file'),
     ):
         stream.value()
+
+
+def test_objects_are_told_from_lists(tmp_path):
+    for name, text, expected in (
+        ('a.json', ' {"images": []', True),  # no more is read
+        ('b.JSON', '[{}]', False),
+        ('c.json', '3', False),
+        ('d.jsonl', '{}', False),  # an entry a line
+    ):
+        (tmp_path / name).write_text(text)
+        assert is_json_object(tmp_path / name) is expected
+    with pytest.raises(FileNotFoundError, match=r'e\.json'):
+        is_json_object(tmp_path / 'e.json')
+    (tmp_path / 'e.json').write_text('')
+    with pytest.raises(ValueError, match=r'e\.json is not valid JSON'):
+        is_json_object(tmp_path / 'e.json')

@@ -91,7 +91,7 @@ def benchmark_generation(
 
     Plainly, each word of each image is searched alone and by a full backward pass, and
     each crop is cut out at its full size (up to ``plain_side`` pixels), by one network
-    after the other, in one process.
+    after the other, in one process. Both run on the CPU, also where there is a GPU.
 
     Args:
         folder (str | Path): For images and results.
@@ -118,7 +118,11 @@ def benchmark_generation(
         cfg.source.segmenter = dict(segmenter)
     start = time.perf_counter()
     summary = generate_pseudo_masks(
-        cfg, folder / 'masks.json', workers=workers, progress=no_progress
+        cfg,
+        folder / 'masks.json',
+        workers=workers,
+        device='cpu',
+        progress=no_progress,
     )
     fast = {**summary.seconds, 'total': time.perf_counter() - start}
     slow = _generate_plainly(cfg, checkpoint, plain_side)
@@ -138,7 +142,7 @@ def _generate_plainly(
         'segmenter',
         dict(type='ClusteringSegmenter', max_side=side, batch_pixels=1),
     )
-    parts = build_generation(load_generation_config(plain))
+    parts = build_generation(load_generation_config(plain), device='cpu')
     model = PlainBlip(checkpoint)
     seconds: dict[str, float] = {'vlm': 0.0}
     start = time.perf_counter()

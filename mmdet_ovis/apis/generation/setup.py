@@ -16,11 +16,10 @@ from ...language.noun_parser import NounParser
 from ...language.vocabularies import load_vocabulary
 from ...pseudo_labels.signature import RunSignature, file_sha256
 from ...pseudo_labels.sources import GradCamSource
-from ...structures.vocabulary import Vocabulary
 from ...utils.conversion import to_json
 from ...version import __version__
 from ...vlm import IterativeMasking, PhraseActivation, VisionLanguageModel
-from ..running import load_job_config
+from ..running import building, load_job_config
 from .inputs import CaptionedReader, CaptionedSample
 
 _NEEDED = ('vlm', 'vocabulary', 'captions', 'source')
@@ -85,7 +84,7 @@ def load_generation_config(
         config, cfg_options, _NEEDED, 'configs/ovis/generate_blip_pa_coco.py'
     )
     for key in ('ann_file', 'img_dir'):
-        if not cfg.captions.get(key):
+        if not isinstance(cfg.captions, Mapping) or not cfg.captions.get(key):
             raise ValueError(f'{cfg.filename or "the config"}: captions has no {key}')
     return cfg
 
@@ -112,20 +111,27 @@ def build_generation(
         FileNotFoundError: If a file is missing.
         ValueError: If a part cannot be built; the message says which argument is wrong.
     """
-    vocabulary = read_words(cfg.vocabulary)
-    parser_args = dict(cfg.get('parser') or {})
-    parser = NounParser(vocabulary, **parser_args)
-    captions = dict(cfg.captions)
-    ann_file = captions.pop('ann_file')
-    reader = CaptionedReader(ann_file, parser=parser, limit=limit, **captions)
-    batch_size = int(cfg.get('batch_size') or 16)
-    if batch_size < 1:
+    where = f' of {cfg.filename or "the config"}'
+    with building(f'vocabulary{where}'):
+        vocabulary = load_vocabulary(cfg.vocabulary)
+    with building(f'parser{where}'):
+        parser_args = dict(cfg.get('parser') or {})
+        parser = NounParser(vocabulary, **parser_args)
+    with building(f'captions{where}'):
+        captions = dict(cfg.captions)
+        ann_file = captions.pop('ann_file')
+        reader = CaptionedReader(ann_file, parser=parser, limit=limit, **captions)
+    batch_size = cfg.get('batch_size') or 16
+    if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f'batch_size is a number of images, not {batch_size}')
-    search_args = {'type': 'IterativeMasking', **(cfg.get('search') or {})}
-    search = TASK_UTILS.build(search_args)
-    source_args = {'type': 'GradCamSource', **cfg.source, 'vocabulary': vocabulary}
-    source = TASK_UTILS.build(source_args)
-    model = MODELS.build(cfg.vlm)
+    with building(f'search{where}'):
+        search_args = {'type': 'IterativeMasking', **(cfg.get('search') or {})}
+        search = TASK_UTILS.build(search_args)
+    with building(f'source{where}'):
+        source_args = {'type': 'GradCamSource', **cfg.source}
+        source = TASK_UTILS.build({**source_args, 'vocabulary': vocabulary})
+    with building(f'vlm{where}'):
+        model = MODELS.build(cfg.vlm)
     signature = RunSignature(
         {
             'version': __version__,
@@ -142,13 +148,6 @@ def build_generation(
         }
     )
     return Generation(model.to(device), search, source, reader, batch_size, signature)
-
-
-def read_words(vocabulary: Any) -> Vocabulary:
-    """Read a vocabulary from what a config says: a name, a file, or names."""
-    if isinstance(vocabulary, str):
-        return load_vocabulary(vocabulary)
-    return Vocabulary(tuple(vocabulary))
 
 
 def state_sha256(model: torch.nn.Module) -> str:

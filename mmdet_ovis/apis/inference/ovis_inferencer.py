@@ -24,13 +24,17 @@ from ...pseudo_labels.proposals.network import image_pipeline_cfg
 from ...structures.vocabulary import Vocabulary
 from ...utils.checkpoint import load_model_checkpoint
 from ...utils.image import read_image
-from ..running import load_config
+from ..running import building, load_config
 from .settings import InferenceSettings, auto_score_thr
 from .word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from .crop_rescorer import CropRescorer
 
+_NEEDED = (
+    'it takes the config of a two-stage detector with an EmbeddingBBoxHead, such as '
+    'ovis_*.py of configs/ovis'
+)
 Image = np.ndarray | str | os.PathLike
 Words = str | Sequence[str] | Vocabulary
 
@@ -92,8 +96,10 @@ class OVISInferencer:
         self.vocabulary: Vocabulary | None = None
         cfg = _load(config, cfg_options)
         init_default_scope(cfg.get('default_scope', 'mmdet'))
-        self.pipeline = Compose(image_pipeline_cfg(cfg))
-        self.model = MODELS.build(cfg.model)
+        with building(f'the test pipeline of {_name(cfg)}'):
+            self.pipeline = Compose(image_pipeline_cfg(cfg))
+        with building(f'model of {_name(cfg)}'):
+            self.model = MODELS.build(cfg.model)
         heads = _need_heads(self.model)
         loaded = load_model_checkpoint(self.model, checkpoint, trust=trust_checkpoint)
         if isinstance(text_encoder, str):
@@ -256,28 +262,31 @@ def as_vocabulary(words: Words) -> Vocabulary:
         return words
     if isinstance(words, str):
         return Vocabulary.parse(words)
-    rows = [[form.strip() for form in word.split('|')] for word in words]
-    return Vocabulary.from_rows(rows)
+    return Vocabulary.of(words)
 
 
 def _load(
     config: str | os.PathLike | Config, cfg_options: Mapping[str, Any] | None
 ) -> Config:
-    if not isinstance(config, Config):
-        return load_config(config, cfg_options)
-    config = config.copy()
-    if cfg_options:
-        config.merge_from_dict(dict(cfg_options))
-    return config
+    if isinstance(config, Config):
+        cfg = config.copy()
+        cfg.merge_from_dict(dict(cfg_options or {}))
+    else:
+        cfg = load_config(config, cfg_options)
+    if not isinstance(cfg.get('model'), Mapping):
+        raise ValueError(f'{_name(cfg)} has no model; {_NEEDED}')
+    return cfg
+
+
+def _name(cfg: Config) -> str:
+    return cfg.filename or 'the config'
 
 
 def _need_heads(model: nn.Module) -> dict[str, nn.Module]:
     heads = vocabulary_heads(model)
     if not heads or not hasattr(model, 'roi_head'):
         raise ValueError(
-            f'{type(model).__name__} finds no words of the user: it takes the config '
-            'of a two-stage detector with an EmbeddingBBoxHead, such as those of '
-            'configs/ovis'
+            f'{type(model).__name__} finds no words of the user; {_NEEDED}'
         )
     return heads
 

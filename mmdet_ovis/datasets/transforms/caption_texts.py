@@ -14,7 +14,6 @@ from ...language.noun_chunks import noun_chunk
 from ...language.noun_parser import NounParser
 from ...language.vocabularies import load_vocabulary
 from ...structures.phrase import Phrase
-from ...structures.vocabulary import Vocabulary
 from ..captions import iter_captioned_images
 
 
@@ -62,10 +61,7 @@ class SampleCaptionTexts(BaseTransform):
             raise ValueError(f'num_pairs is 1 or more, not {num_pairs}')
         if not 0 <= short_prob <= 1:
             raise ValueError(f'short_prob is a probability, not {short_prob}')
-        if isinstance(vocabulary, str):
-            self.vocabulary = load_vocabulary(vocabulary)
-        else:
-            self.vocabulary = Vocabulary(tuple(vocabulary))
+        self.vocabulary = load_vocabulary(vocabulary)
         self.parser = NounParser(self.vocabulary, **(parser or {}))
         self.num_pairs = num_pairs
         self.short_prob = short_prob

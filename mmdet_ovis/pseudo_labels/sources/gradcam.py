@@ -114,7 +114,7 @@ class GradCamSource(PseudoLabelSource):
             raise ValueError(f"preset is one of {', '.join(PRESETS)}, not '{preset}'")
         chosen = PRESETS[preset]
         if not isinstance(vocabulary, Vocabulary):
-            vocabulary = Vocabulary(vocabulary)
+            vocabulary = Vocabulary.of(vocabulary)
         self.vocabulary = vocabulary
         self.chooser = _change('chooser', chosen.chooser, chooser)
         self.segmenter = TASK_UTILS.build(dict(segmenter or chosen.segmenter))
