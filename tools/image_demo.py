@@ -69,7 +69,8 @@ def make_parser() -> argparse.ArgumentParser:
         '--config',
         type=Path,
         metavar='FILE',
-        help='config of --weights, or of --pa (default: the one beside it)',
+        help='config of --weights; without --weights that of --pa (default: the one '
+        'beside it)',
     )
     parser.add_argument(
         '--pa',
@@ -201,6 +202,10 @@ DETECTION = (
 )
 
 
+OF_NETWORKS = ('config', 'topk', 'cfg_options')
+"""Options of what finds words or groups images; explaining alone takes none."""
+
+
 def check_options(parser: argparse.ArgumentParser, given: dict) -> None:
     """End the program if the options do not go together."""
     words = [name for name in WORDS if name in given]
@@ -224,6 +229,16 @@ def check_options(parser: argparse.ArgumentParser, given: dict) -> None:
         parser.error('--weights needs its --config')
     if 'weights' in given and 'pa' in given and 'explain' not in given:
         parser.error('--pa groups, --weights finds words: one of both')
+    if 'weights' not in given:
+        refuse_in_explaining(parser, given)
+
+
+def refuse_in_explaining(parser: argparse.ArgumentParser, given: dict) -> None:
+    """End the program if options would be ignored where words are only explained."""
+    taken = {'config'} if 'pa' in given else set()
+    for name in OF_NETWORKS:
+        if given.get(name) is not None and name not in taken:
+            parser.error(f'{_flag(name)} has no meaning for --explain alone')
 
 
 def find_words(given: dict, words) -> int:
@@ -263,6 +278,7 @@ def explain_words(given: dict, words) -> int:
         given.get('pa'),
         given.get('device'),
         given.get('trust_checkpoint', False),
+        None if 'weights' in given else given.get('config'),
     )
     report = explain_media(
         explainer, given['images'], words, given.get('caption'), given['out_dir']

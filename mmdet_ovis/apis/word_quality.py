@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +12,7 @@ import numpy as np
 from mmdet.datasets.api_wrappers import COCO
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from pycocotools import mask as mask_api
 from terminaltables import AsciiTable
 
@@ -21,6 +22,7 @@ from ..structures.pseudo_annotation import RLE
 from ..utils.coco import image_sizes, load_coco
 from ..utils.progress import show_progress
 from ..vlm import PhraseActivation
+from .extraction.images import BrokenImageError
 from .generation.inputs import CaptionedSample
 from .generation.setup import Generation, build_generation, load_generation_config
 
@@ -61,8 +63,23 @@ class Truth:
     def __init__(self, ann_file: str | Path) -> None:
         self.coco: COCO = load_coco(ann_file)
         self.sizes = image_sizes(self.coco, ann_file)
+        self.file = ann_file
         self._ids = {cat['name']: i for i, cat in self.coco.cats.items()}
         self.names = tuple(self._ids)
+
+    def check_images(self, image_ids: Collection[int]) -> None:
+        """Insist that the file knows images, be there objects in them or not.
+
+        Raises:
+            ValueError: If it lacks one.
+        """
+        missing = [i for i in image_ids if i not in self.sizes]
+        if missing:
+            raise ValueError(
+                f'{self.file} lacks {len(missing)} of the {len(image_ids)} images with '
+                f'captions, the first is image_id {missing[0]}; take the file of the '
+                'same images'
+            )
 
     def rles(self, image_id: int, name: str) -> list[RLE]:
         """Masks of the objects of a class in an image, crowds included."""
@@ -100,23 +117,37 @@ def measure_words(
         dict[str, dict]: By word ``pointing_accuracy`` and ``mask_iou`` in [0, 1], with
         ``num_searches`` and ``num_masks``; and their means under ``'mean over words'``.
 
+    Words that ``ann_file`` has no class for, and images that cannot be read, are left
+    out, with a warning that counts them.
+
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If one is broken, or the file has none of the classes.
+        ValueError: If one is broken, or ``ann_file`` has none of the classes, or not
+            all of the images.
     """
     cfg = load_generation_config(config, cfg_options)
     truth = Truth(ann_file)
     parts = build_generation(cfg, limit, device or get_device())
+    truth.check_images(parts.reader.image_ids)
     words = parts.source.vocabulary.names
-    if not set(words) & set(truth.names):
+    unknown = [word for word in words if word not in truth.names]
+    if len(unknown) == len(words):
         raise ValueError(
             f'{ann_file} has none of the {len(words)} classes of the vocabulary; it '
             f'has {", ".join(truth.names[:5])}, ...'
         )
-    scores = {word: WordScores() for word in words}
+    if unknown:
+        MMLogger.get_current_instance().warning(
+            '%d of %d words are left out, because %s has no such class: %s',
+            len(unknown),
+            len(words),
+            ann_file,
+            ', '.join(unknown[:5]) + (', ...' if unknown[5:] else ''),
+        )
+    scores = {word: WordScores() for word in words if word in truth.names}
     _play(parts, truth, scores, tolerance)
     if masks is not None:
-        _overlap(masks, truth, scores)
+        _overlap(masks, truth, scores, unknown)
     result = {word: score.to_dict() for word, score in scores.items()}
     return {**result, MEAN: _mean(result)}
 
@@ -125,15 +156,30 @@ def _play(
     parts: Generation, truth: Truth, scores: Mapping[str, WordScores], tolerance: int
 ) -> None:
     total, size = len(parts.reader.images), parts.batch_size
+    broken: list[str] = []
     with show_progress('pointing game', total) as advance:
         for start in range(0, total, size):
-            positions = range(start, min(start + size, total))
-            samples = [parts.reader.read(position) for position in positions]
-            for sample, found in zip(samples, parts.look(samples), strict=True):
+            samples = []
+            for position in range(start, min(start + size, total)):
+                try:
+                    samples.append(parts.reader.read(position))
+                except BrokenImageError as error:
+                    broken.append(str(error))
+                    advance()
+            looked = parts.look(samples) if samples else []
+            for sample, found in zip(samples, looked, strict=True):
                 for activation in found:
-                    hit = _is_hit(sample, activation, truth, tolerance)
-                    scores[activation.phrase.name].hits.append(hit)
+                    if activation.phrase.name in scores:
+                        hit = _is_hit(sample, activation, truth, tolerance)
+                        scores[activation.phrase.name].hits.append(hit)
                 advance()
+    if broken:
+        MMLogger.get_current_instance().warning(
+            '%d of %d images are left out, because they cannot be read, the first: %s',
+            len(broken),
+            total,
+            broken[0],
+        )
 
 
 def _is_hit(
@@ -142,15 +188,29 @@ def _is_hit(
     truth: Truth,
     tolerance: int,
 ) -> bool:
-    target = np.zeros(sample.image.shape[:2], bool)
+    size = sample.image.shape[:2]
+    if size != truth.sizes[sample.image_id]:
+        raise ValueError(
+            f'{truth.file}: image_id {sample.image_id} is '
+            f'{list(truth.sizes[sample.image_id])}, {sample.file_name} is {list(size)} '
+            '(height, width)'
+        )
+    target = np.zeros(size, bool)
     for rle in truth.rles(sample.image_id, activation.phrase.name):
         target |= mask_api.decode(rle).astype(bool)
     return points_at(activation.box_map, target, tolerance)
 
 
-def _overlap(masks: str | Path, truth: Truth, scores: Mapping[str, WordScores]) -> None:
+def _overlap(
+    masks: str | Path,
+    truth: Truth,
+    scores: Mapping[str, WordScores],
+    unknown: Collection[str],
+) -> None:
     for image_id, anns in load_pseudo_annotations(masks, truth.sizes).items():
         for ann in anns:
+            if ann.get('word') in unknown:
+                continue
             if ann.get('word') not in scores:
                 raise ValueError(
                     f'{masks}: image_id {image_id}: no class of the vocabulary is '

@@ -13,6 +13,7 @@ import pytest
 from mmdet.registry import MODELS
 from vlm_stub import ColorMatcher
 
+from mmdet_ovis.apis.inference import explainer as explainer_module
 from mmdet_ovis.apis.inference.explainer import Explainer, build_explainer
 from mmdet_ovis.apis.inference.explanation import (
     caption_of,
@@ -21,8 +22,11 @@ from mmdet_ovis.apis.inference.explanation import (
 )
 from mmdet_ovis.pseudo_labels.box_choice import BoxChooser
 from mmdet_ovis.pseudo_labels.proposals import (
+    FileProposals,
+    FoundBoxes,
     GridProposals,
     SelectiveSearchProposals,
+    save_proposals,
 )
 from mmdet_ovis.structures.vocabulary import Vocabulary
 from mmdet_ovis.utils.image import read_image
@@ -167,7 +171,7 @@ def test_messages_about_building(config, tmp_path):
     empty.write_text('a = 1\n')
     with pytest.raises(ValueError, match=r'empty\.py has no vlm'):
         build_explainer(empty)
-    with pytest.raises(ValueError, match=r'empty\.py has neither proposals nor'):
+    with pytest.raises(ValueError, match=r'empty\.py has neither proposals.*--pa'):
         build_explainer(config, empty)
     with pytest.raises(
         ValueError, match=r"proposals are grid or selective_search.*'rpn'"
@@ -179,6 +183,72 @@ def test_messages_about_building(config, tmp_path):
         build_explainer(tmp_path / 'nowhere.py')
     with pytest.raises((OSError, ValueError), match='nowhere'):
         build_explainer(str(tmp_path / 'nowhere'))
+
+
+def test_proposals_of_a_file_are_of_other_images(config, tmp_path):
+    save_proposals(tmp_path / 'p.npz', {1: FoundBoxes(np.ones((1, 4)), np.ones(1))})
+    provider = FileProposals(tmp_path / 'p.npz')
+    with pytest.raises(ValueError, match=r'p\.npz are of the images of a dataset'):
+        Explainer(ColorMatcher(64, 16), provider)
+
+    class Refining(GridProposals):
+        """Takes the proposals of another one, as WSPNProposals does."""
+
+        def __init__(self, inner):
+            super().__init__()
+            self.provider = inner
+
+    with pytest.raises(ValueError, match=r'p\.npz are of the images of a dataset'):
+        Explainer(ColorMatcher(64, 16), Refining(provider))
+    Explainer(ColorMatcher(64, 16), Refining(GridProposals()))
+    other = tmp_path / 'other.py'
+    other.write_text(
+        f"proposals = dict(type='FileProposals', file={str(tmp_path / 'p.npz')!r})"
+    )
+    with pytest.raises(ValueError, match=r'take --proposals selective_search or'):
+        build_explainer(config, other, device='cpu')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ("vlm = dict(type='Nobody')", r'vlm of .*odd\.py cannot be built: Nobody'),
+        ("vlm = 'blip'", r'vlm of .*odd\.py cannot be built'),
+        (
+            "vlm = dict(type='ColorMatcher')\nsearch = dict(turns=3)",
+            r"search of .*odd\.py cannot be built: .*'turns'",
+        ),
+        (
+            "vlm = dict(type='ColorMatcher')\nsource = dict(chooser=3)",
+            r'source of .*odd\.py cannot be built',
+        ),
+        (
+            "vlm = dict(type='ColorMatcher')\n"
+            "source = dict(proposals=dict(type='GridProposals', topk=1))",
+            r"source\.proposals of .*odd\.py cannot be built: .*'topk'",
+        ),
+    ],
+)
+def test_configs_that_cannot_be_built(tmp_path, text, message):
+    (tmp_path / 'odd.py').write_text(f'{text}\n')
+    with pytest.raises(ValueError, match=message):
+        build_explainer(tmp_path / 'odd.py', device='cpu')
+
+
+@pytest.mark.parametrize('given', [None, 'elsewhere/pa.py'])
+def test_the_config_of_the_affinity_network(config, tmp_path, monkeypatch, given):
+    asked = []
+
+    def listen(config, checkpoint, **options):
+        asked.append((str(config), checkpoint))
+        return GridProposals()
+
+    monkeypatch.setattr(explainer_module, 'AffinityProposals', listen)
+    (tmp_path / 'pa').mkdir()
+    (tmp_path / 'pa' / 'beside.py').write_text('')
+    checkpoint = tmp_path / 'pa' / 'pa.pth'
+    build_explainer(config, pa=checkpoint, pa_config=given, device='cpu')
+    assert asked == [(given or str(tmp_path / 'pa' / 'beside.py'), checkpoint)]
 
 
 # ----------------------------------------------------------------------- the tool

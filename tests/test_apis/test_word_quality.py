@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from generation_case import SIZE, SQUARES, generate, make_config, make_dataset
+from mmengine.logging import MMLogger
 
 from mmdet_ovis.apis.word_quality import MEAN, measure_words, words_table
 from mmdet_ovis.evaluation.functional.pointing_game import points_at
@@ -89,6 +91,66 @@ def test_messages(dataset, tmp_path):
     cfg = make_config(dataset, vocabulary=['red'])
     with pytest.raises(ValueError, match='no class of the vocabulary is called'):
         measure_words(cfg, dataset / 'instances.json', masks, device='cpu')
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    """What is logged as a warning."""
+    said = []
+
+    def keep(_, message, *args):
+        said.append(message % args)
+
+    monkeypatch.setattr(MMLogger, 'warning', keep)
+    return said
+
+
+def test_words_that_nobody_has_drawn_are_left_out(dataset, tmp_path, warned):
+    masks = tmp_path / 'masks.json'
+    generate(dataset, masks)
+    content = json.loads((dataset / 'instances.json').read_text())
+    content['categories'] = content['categories'][1:]
+    content['annotations'] = [x for x in content['annotations'] if x['category_id'] > 1]
+    (tmp_path / 'gt.json').write_text(json.dumps(content))
+    result = measure_words(
+        make_config(dataset), tmp_path / 'gt.json', masks, device='cpu'
+    )
+    assert list(result) == ['green', 'blue', MEAN]
+    assert result[MEAN]['pointing_accuracy'] == 1
+    (message,) = warned
+    assert message.startswith('1 of 3 words are left out, because ')
+    assert message.endswith('gt.json has no such class: red')
+
+
+def test_images_that_cannot_be_read_are_left_out(dataset, tmp_path, warned):
+    folder = shutil.copytree(dataset, tmp_path / 'broken')
+    (folder / '2.png').unlink()  # green
+    (folder / '9.png').write_bytes(b'')  # red
+    whole, result = (
+        measure_words(make_config(f), dataset / 'instances.json', device='cpu')
+        for f in (dataset, folder)
+    )
+    for word, fewer in (('red', 1), ('green', 1), ('blue', 0), (MEAN, 2)):
+        before = whole[word]['num_searches']
+        assert result[word]['num_searches'] == before - fewer
+    (message,) = warned
+    assert message.startswith('2 of 7 images are left out, because they cannot be read')
+    assert '2.png' in message
+
+
+def test_a_file_of_other_images_is_refused(dataset, tmp_path):
+    content = json.loads((dataset / 'instances.json').read_text())
+    image = content['images'].pop(1)
+    (tmp_path / 'gt.json').write_text(json.dumps(content))
+    cfg = make_config(dataset)
+    with pytest.raises(
+        ValueError, match=r'gt\.json lacks 1 of the 7 images .*image_id 2; take the'
+    ):
+        measure_words(cfg, tmp_path / 'gt.json', device='cpu')
+    content['images'].append({**image, 'height': 5})
+    (tmp_path / 'gt.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'image_id 2 is \[5, 80\], 2\.png is \[60'):
+        measure_words(cfg, tmp_path / 'gt.json', device='cpu')
 
 
 def test_pointing_with_tolerance():

@@ -12,6 +12,7 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from ov_case import ENCODER, picture, write_bank, write_detector
 from pycocotools import mask as mask_api
 from pycocotools.coco import COCO
@@ -132,6 +133,111 @@ def test_what_cannot_be_read_is_skipped(run, tmp_path):
     assert 'broken/d.mp4 is not a video that can be decoded' in text
     written = sorted(path.name for path in (tmp_path / 'out').iterdir())
     assert written == ['detections.json', 'e.png']
+
+
+def cut_off(path, fraction):
+    """Write a video of 20 frames whose file ends early, or right before the first."""
+    whole = path.with_name('whole.avi')
+    codec = cv2.VideoWriter.fourcc(*'MJPG')
+    video = cv2.VideoWriter(str(whole), codec, 5, (128, 96))
+    for seed in range(20):
+        video.write(picture(seed=seed))
+    video.release()
+    data = whole.read_bytes()
+    whole.unlink()
+    end = int(fraction * len(data)) if fraction else data.index(b'movi') + 12
+    path.write_bytes(data[:end])
+
+
+def test_a_video_that_ends_early_is_taken_so_far(run, folder, tmp_path, warned):
+    cut_off(folder / 'early.avi', 0.5)
+    code, text = run('early.avi', *DETECT, *WORDS, '--topk', 1, '--no-masks')
+    assert code == 0, text
+    dataset = json.loads((tmp_path / 'out' / 'detections.json').read_text())
+    frames = [image['frame'] for image in dataset['images']]
+    assert frames == list(range(len(frames)))
+    assert 1 <= len(frames) < 20
+    (message,) = [text for text in warned if 'ends early' in text]
+    assert message == (
+        f'early.avi ends early: {len(frames)} of its 20 frames can be decoded'
+    )
+
+
+def test_a_video_without_a_frame_is_skipped(run, folder, tmp_path):
+    cut_off(folder / 'none.avi', None)
+    code, text = run('none.avi', 'in/a.png', *DETECT, *WORDS, '--topk', 1)
+    assert code == 1
+    assert '1 inputs could not be read:\n  none.avi has no frame that can be' in text
+    written = sorted(path.name for path in (tmp_path / 'out').iterdir())
+    assert written == ['a.png', 'detections.json']
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    """What is logged as a warning."""
+    said = []
+
+    def keep(_, message, *args):
+        said.append(message % args)
+
+    monkeypatch.setattr(MMLogger, 'warning', keep)
+    return said
+
+
+def test_results_stand_in_the_order_of_the_inputs(run, tmp_path):
+    inputs = ('in/deep/b.jpg', 'clip.mp4', 'broken/e.png', 'in/a.png')
+    code, _ = run(*inputs, *DETECT, *WORDS, '--topk', 1, '--batch-size', 3)
+    assert code == 0
+    dataset = json.loads((tmp_path / 'out' / 'detections.json').read_text())
+    assert [image['file_name'] for image in dataset['images']] == [
+        'in/deep/b.jpg',
+        'clip.mp4#0',
+        'clip.mp4#1',
+        'clip.mp4#2',
+        'broken/e.png',
+        'in/a.png',
+    ]
+    ids = [ann['image_id'] for ann in dataset['annotations']]
+    assert ids == sorted(ids)
+
+
+EXPLAIN = ('in', '--explain', 'vlm.py', '--texts', 'dog')
+
+
+@pytest.mark.parametrize(
+    'option',
+    [('--topk', 3), ('--cfg-options', 'a.b=1'), ('--config', 'detector.py')],
+)
+def test_explaining_alone_refuses_what_it_would_ignore(run, option):
+    code, text = run(*EXPLAIN, *option)
+    assert code == 2
+    assert f'{option[0]} has no meaning for --explain alone' in text
+
+
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        ('ovis/generate_blip_pa_coco.py', 'generate_blip_pa_coco.py has no model'),
+        ('openshapes/pa_train.py', 'PairwiseAffinityPredictor finds no words'),
+        ('openshapes/class_agn_mask_rcnn.py', 'MaskRCNN finds no words'),
+    ],
+)
+def test_configs_of_something_else(run, config, message):
+    config = TOOL.parents[1] / 'configs' / config
+    code, text = run('in', '--config', config, *DETECT[2:], *WORDS)
+    assert code == 2
+    assert message in text
+    assert 'it takes the config of a two-stage detector with an EmbeddingBBox' in text
+    assert 'Traceback' not in text
+
+
+def test_a_model_that_cannot_be_built(run, folder):
+    text = (folder / 'detector.py').read_text()
+    (folder / 'odd.py').write_text(f'{text}\nmodel["rpn_head"]["colour"] = 3\n')
+    code, text = run('in', '--config', 'odd.py', *DETECT[2:], *WORDS)
+    assert code == 2
+    assert 'error: model of odd.py cannot be built: ' in text
+    assert "'colour'" in text
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from mmengine.registry import init_default_scope
 from ...pseudo_labels.box_choice import BoxChoice, BoxChooser
 from ...pseudo_labels.proposals import (
     AffinityProposals,
+    FileProposals,
     GridProposals,
     ProposalProvider,
     SelectiveSearchProposals,
@@ -25,7 +26,7 @@ from ...pseudo_labels.sources import GradCamSource
 from ...structures.phrase import Phrase
 from ...structures.proposals import Proposals
 from ...vlm import IterativeMasking, PhraseActivation, VisionLanguageModel
-from ..running import load_config
+from ..running import building, load_config
 from .affinity_inferencer import find_config
 
 VLM_KINDS: Final = {
@@ -78,6 +79,9 @@ class Explainer:
         search (IterativeMasking): How the model is asked.
         chooser (BoxChooser): How a proposal is chosen.
 
+    Raises:
+        ValueError: If the provider looks proposals up by the id of an image.
+
     Examples::
 
         explainer = build_explainer('Salesforce/blip-itm-base-coco')
@@ -92,6 +96,7 @@ class Explainer:
         search: IterativeMasking | None = None,
         chooser: BoxChooser | None = None,
     ) -> None:
+        _refuse_files(provider)
         self.model = model
         self.provider = provider
         self.search = search or IterativeMasking()
@@ -133,6 +138,7 @@ def build_explainer(
     pa: str | os.PathLike | None = None,
     device: str | None = None,
     trust_checkpoint: bool = False,
+    pa_config: str | os.PathLike | None = None,
 ) -> Explainer:
     """Build an explainer from what a user names.
 
@@ -144,9 +150,11 @@ def build_explainer(
             config with ``proposals``, or ``source.proposals``. Defaults to None: of the
             affinity network, of the config ``vlm``, else selective search.
         pa (str | PathLike, optional): Checkpoint of a pairwise affinity network, whose
-            groups are the proposals; its config stands beside it.
+            groups are the proposals.
         device (str, optional): Of the networks. Defaults to the best one available.
         trust_checkpoint (bool): Load the checkpoint even if it holds pickled code.
+        pa_config (str | PathLike, optional): Config of ``pa``. Defaults to the one that
+            stands beside it.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -157,15 +165,45 @@ def build_explainer(
     cfg = load_config(vlm) if _is_config(vlm) else Config()
     if _is_config(vlm) and cfg.get('vlm') is None:
         raise ValueError(f'{vlm} has no vlm; see configs/ovis/generate_*.py')
-    source = dict(cfg.get('source') or {})
-    provider = _build_provider(
-        proposals, pa, source.get('proposals'), device, trust_checkpoint
-    )
-    search = TASK_UTILS.build({'type': 'IterativeMasking', **(cfg.get('search') or {})})
-    of_chooser = {key: source[key] for key in ('preset', 'chooser') if key in source}
-    chooser = GradCamSource(vocabulary=['any'], **of_chooser).chooser
-    model = MODELS.build(dict(cfg.get('vlm') or _vlm_config(os.fspath(vlm))))
+    with building(f'source of {vlm}'):
+        source = dict(cfg.get('source') or {})
+        chosen = {key: source[key] for key in ('preset', 'chooser') if key in source}
+        chooser = GradCamSource(vocabulary=['any'], **chosen).chooser
+    if pa is None:
+        provider = _build_provider(proposals, source.get('proposals'), vlm)
+    elif proposals is None:
+        provider = AffinityProposals(
+            pa_config or find_config(pa),
+            pa,
+            device=device,
+            trust_checkpoint=trust_checkpoint,
+        )
+    else:
+        raise ValueError(
+            'proposals come from --proposals or from the network of --pa, not from both'
+        )
+    with building(f'search of {vlm}'):
+        search = {'type': 'IterativeMasking', **(cfg.get('search') or {})}
+        search = TASK_UTILS.build(search)
+    with building(f'vlm of {vlm}'):
+        model = MODELS.build(cfg.get('vlm') or _vlm_config(os.fspath(vlm)))
     return Explainer(model.to(device), provider, search, chooser)
+
+
+def _refuse_files(provider: ProposalProvider) -> None:
+    """Insist on a provider that looks at the image.
+
+    Raises:
+        ValueError: If it, or the one that it refines, reads a file instead.
+    """
+    while provider is not None:
+        if isinstance(provider, FileProposals):
+            raise ValueError(
+                f'proposals of {provider.file} are of the images of a dataset, by '
+                'their ids, and not of these; take --proposals selective_search or '
+                'grid, the groups of --pa, or a config with another provider'
+            )
+        provider = getattr(provider, 'provider', None)
 
 
 def _is_config(text: str | os.PathLike) -> bool:
@@ -181,23 +219,14 @@ def _vlm_config(text: str) -> dict[str, Any]:
 
 def _build_provider(
     proposals: str | os.PathLike | None,
-    pa: str | os.PathLike | None,
     configured: Mapping[str, Any] | None,
-    device: str,
-    trust: bool,
+    vlm: str | os.PathLike,
 ) -> ProposalProvider:
-    if proposals is not None and pa is not None:
-        raise ValueError(
-            'proposals come from --proposals or from the network of --pa, not from both'
-        )
-    if pa is not None:
-        return AffinityProposals(
-            find_config(pa), pa, device=device, trust_checkpoint=trust
-        )
     if proposals is None:
-        return TASK_UTILS.build(
-            dict(configured or {'type': SelectiveSearchProposals.__name__})
-        )
+        with building(f'source.proposals of {vlm}'):
+            return TASK_UTILS.build(
+                dict(configured or {'type': SelectiveSearchProposals.__name__})
+            )
     if not _is_config(proposals):
         if proposals not in _PROVIDERS:
             raise ValueError(
@@ -208,5 +237,9 @@ def _build_provider(
     cfg = load_config(proposals)
     wanted = cfg.get('proposals') or (cfg.get('source') or {}).get('proposals')
     if wanted is None:
-        raise ValueError(f'{proposals} has neither proposals nor source.proposals')
-    return TASK_UTILS.build(dict(wanted))
+        raise ValueError(
+            f'{proposals} has neither proposals nor source.proposals; groups of an '
+            'affinity network come with --pa CHECKPOINT'
+        )
+    with building(f'proposals of {proposals}'):
+        return TASK_UTILS.build(dict(wanted))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -64,8 +64,9 @@ def detect_media(
 ) -> DemoReport:
     """Find words in images and videos, draw them, and write them as JSON.
 
-    Images become ``<name>.png``, videos ``<name>.mp4``. What cannot be read is skipped
-    and listed in the report.
+    Images become ``<name>.png``, videos ``<name>.mp4``, and the JSON file has them in
+    the order of the inputs. What cannot be read is skipped and listed in the report; of
+    a video that ends early, the frames before are taken, with a warning.
 
     Args:
         inferencer (OVISInferencer): With its vocabulary.
@@ -97,26 +98,16 @@ def detect_media(
     job = _Job(inferencer, results, report, batch_size, drawn)
     with show_progress('inference', len(media), unit='files') as advance:
         stems = dict(zip(media, output_stems(media, out_dir), strict=True))
-        images = [path for path in media if not is_video(path)]
-        for path, image in _readable(images, report, advance):
-            job.add_image(path, stems[path], image, advance)
+        for path in media:
+            if is_video(path):
+                job.flush(advance)  # what was named before it comes before it
+                job.add_video(path, stems[path])
+                advance()
+            else:
+                job.add_image(path, stems[path], advance)
         job.flush(advance)
-        for path in filter(is_video, media):
-            job.add_video(path, stems[path])
-            advance()
     report.written += results.write()
     return report
-
-
-def _readable(
-    paths: Sequence[Path], report: DemoReport, advance: Callable[[], None]
-) -> Iterator[tuple[Path, np.ndarray]]:
-    for path in paths:
-        try:
-            yield path, read_image(path)
-        except (ValueError, OSError) as error:
-            report.skip(path, error)
-            advance()
 
 
 @dataclass
@@ -130,9 +121,13 @@ class _Job:
     drawn: int
     waiting: list[tuple[Path, Path, np.ndarray]] = field(default_factory=list)
 
-    def add_image(
-        self, path: Path, stem: Path, image: np.ndarray, advance: Callable[[], None]
-    ) -> None:
+    def add_image(self, path: Path, stem: Path, advance: Callable[[], None]) -> None:
+        try:
+            image = read_image(path)
+        except (ValueError, OSError) as error:
+            self.report.skip(path, error)
+            advance()
+            return
         self.waiting.append((path, stem, image))
         if len(self.waiting) == self.batch_size:
             self.flush(advance)
@@ -153,6 +148,7 @@ class _Job:
         except (ValueError, OSError) as error:
             self.report.skip(path, error)
             return
+        number_read = 0
         frames = enumerate(video)
         target = stem.with_name(f'{stem.name}.mp4')
         with (
@@ -167,7 +163,19 @@ class _Job:
                 ):
                     writer.write(self._draw(image, sample, 'label'))
                     self.results.add(path, stem, sample, number)
+                    number_read += 1
                     advance()
+        if not number_read:
+            error = ValueError(f'{path} has no frame that can be decoded')
+            self.report.skip(path, error)
+            return
+        if number_read < len(video):
+            MMLogger.get_current_instance().warning(
+                '%s ends early: %d of its %d frames can be decoded',
+                path,
+                number_read,
+                len(video),
+            )
         self.report.written.append(target)
 
     def _predict(self, images: Sequence[np.ndarray]) -> list[DetDataSample]:
