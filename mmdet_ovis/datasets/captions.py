@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..utils.io import read_json
+from ..utils.json_stream import open_json
 
 _LINES = frozenset({'.jsonl', '.ndjson'})
+_INDEX, _CAPTION = '_index.json', '_caption.json'
 _Entry = tuple[str, Any]
 """Where something stands, for messages, and what stands there."""
 
@@ -51,7 +54,7 @@ class CaptionWords:
 def iter_captioned_images(path: str | Path) -> Iterator[CaptionedImage]:
     """Read the captions of images, one image after the other.
 
-    Three forms are read:
+    Four forms are read:
 
     - COCO's ``captions_*.json``: ``images``, and ``annotations`` with ``image_id`` and
       ``caption``. Images come in the order of the file, those without caption too.
@@ -59,10 +62,13 @@ def iter_captioned_images(path: str | Path) -> Iterator[CaptionedImage]:
       maybe with ``image_id``, ``height`` and ``width``. ``file_name`` may stand for
       ``image``.
     - The same, one entry a line (``.jsonl``), as Conceptual Captions is often kept.
+    - ``*_index.json``, a list of file names, and beside it ``*_caption.json``, the list
+      of their captions, as CMPL keeps Conceptual Captions.
 
-    In the last two, entries of one image are put together, and images come in the order
-    of their names. Where they have no ``image_id``, it is the number at the end of the
-    file name, as in COCO, if no two are equal; else the place in that order, from 1.
+    In the last three, entries of one image are put together, and images come in the
+    order of their names. Where they have no ``image_id``, it is the number at the end
+    of the file name, as in COCO, if no two are equal; else the place in that order,
+    from 1.
 
     Args:
         path (str | Path): One of these files.
@@ -80,6 +86,8 @@ def iter_captioned_images(path: str | Path) -> Iterator[CaptionedImage]:
         return
     content = read_json(path)
     if isinstance(content, list):
+        if content and isinstance(content[0], str):
+            content = _join_pair(content, path)
         entries = ((f'{path}[{i}]', entry) for i, entry in enumerate(content))
         yield from _read_list(entries, path)
     elif isinstance(content, Mapping) and 'images' in content:
@@ -126,16 +134,13 @@ def read_caption_words(path: str | Path) -> CaptionWords:
         ValueError: If it is broken; the message names file, entry and key.
     """
     content = read_json(path)
-    for key in ('vocabulary', 'words'):
-        if not isinstance(content, Mapping) or not isinstance(content.get(key), list):
-            raise ValueError(f"{path} is not a file of words: it has no list '{key}'")
-    vocabulary = content['vocabulary']
-    if not all(isinstance(name, str) for name in vocabulary):
-        raise ValueError(f"{path}: 'vocabulary' is not a list of names")
+    is_object = isinstance(content, Mapping)
+    vocabulary = _check_vocabulary(
+        content.get('vocabulary') if is_object else None, path
+    )
+    if not isinstance(content.get('words'), list):
+        raise ValueError(f"{path} is not a file of words: it has no list 'words'")
     labels = {name: label for label, name in enumerate(vocabulary)}
-    if len(labels) < len(vocabulary):
-        twice = next(n for i, n in enumerate(vocabulary) if labels[n] != i)
-        raise ValueError(f"{path}: '{twice}' is in the vocabulary twice")
     by_image: dict[int, dict[str, int]] = {}
     for i, entry in enumerate(content['words']):
         where = f'{path}: words[{i}]'
@@ -144,7 +149,42 @@ def read_caption_words(path: str | Path) -> CaptionWords:
         if name not in labels:
             raise ValueError(f"{where}: '{name}' is not in the vocabulary of the file")
         by_image.setdefault(image_id, {}).setdefault(word, labels[name])
-    return CaptionWords(tuple(vocabulary), by_image)
+    return CaptionWords(vocabulary, by_image)
+
+
+def read_caption_vocabulary(path: str | Path) -> tuple[str, ...]:
+    """Read the names alone out of a file of words, see :func:`read_caption_words`.
+
+    Args:
+        path (str | Path): Such a file; what stands behind the names is not read.
+
+    Returns:
+        tuple[str, ...]: The names.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no list of names.
+    """
+    vocabulary = None
+    with open_json(path) as stream:
+        for key in stream.members() if stream.kind is dict else ():
+            if key == 'vocabulary':
+                vocabulary = stream.value()
+                break
+            stream.skip()
+    return _check_vocabulary(vocabulary, path)
+
+
+def _check_vocabulary(vocabulary: Any, path: str | Path) -> tuple[str, ...]:
+    if not isinstance(vocabulary, list):
+        raise ValueError(f"{path} is not a file of words: it has no list 'vocabulary'")
+    if not all(isinstance(name, str) for name in vocabulary):
+        raise ValueError(f"{path}: 'vocabulary' is not a list of names")
+    counts = Counter(vocabulary)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(f"{path}: '{twice[0]}' is in the vocabulary twice")
+    return tuple(vocabulary)
 
 
 def _read_coco(content: Mapping[str, Any], path: Path) -> Iterator[CaptionedImage]:
@@ -164,6 +204,24 @@ def _read_coco(content: Mapping[str, Any], path: Path) -> Iterator[CaptionedImag
         where = f'{path}: images[{i}]'
         name = _need(image, 'file_name', str, where)
         yield _captioned(image['id'], name, captions[image['id']], image, where)
+
+
+def _join_pair(names: list[Any], path: Path) -> list[dict[str, Any]]:
+    """Put the captions of ``*_caption.json`` to the file names of ``*_index.json``."""
+    if not path.name.endswith(_INDEX):
+        raise ValueError(
+            f'{path} is a list of texts; file names of images stand in a file that is '
+            f'called *{_INDEX}, with their captions in *{_CAPTION} beside it'
+        )
+    other = path.with_name(path.name.removesuffix(_INDEX) + _CAPTION)
+    captions = read_json(other)
+    if not isinstance(captions, list) or len(captions) != len(names):
+        what = f'{len(captions)} entries' if isinstance(captions, list) else 'no list'
+        raise ValueError(f'{other} has {what} for the {len(names)} images of {path}')
+    return [
+        {'image': name, 'caption': caption}
+        for name, caption in zip(names, captions, strict=True)
+    ]
 
 
 def _iter_lines(path: Path) -> Iterator[_Entry]:

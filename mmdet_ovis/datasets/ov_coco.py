@@ -1,18 +1,15 @@
-"""COCO for open-vocabulary detection: base and novel classes, captions."""
+"""COCO for open-vocabulary detection: base and novel classes."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from mmdet.registry import DATASETS
 
-from ..structures.base_novel import BaseNovel, ClassList, find_base_novel
-from ..structures.class_splits import resolve_split, select_classes
-from .captions import read_caption_words, read_captions
+from ..structures.base_novel import ClassList
 from .coco_split import CocoSplitDataset
+from .ov_classes import choose_ov_classes, members_of_split
 
 CROWD_RULES: Final = ('ignore', 'drop')
 
@@ -91,20 +88,16 @@ class OVCocoDataset(CocoSplitDataset):
 
     def choose_classes(self, categories: Sequence[dict[str, Any]]) -> None:
         """Rename the categories and set classes, base and novel ones."""
-        for category in categories:
-            category['name'] = self.renames.get(category['name'], category['name'])
-        names = [category['name'] for category in categories]
-        groups = find_base_novel(categories, self.base_classes, self.novel_classes)
-        split = self._metainfo.get('classes', self.split)
-        classes = _choose(split, groups, names)
-        _check_unique(classes, categories)
-        self._groups = groups
-        self._metainfo.update(
-            classes=classes,
-            base_classes=tuple(name for name in groups.base if name in classes),
-            novel_classes=tuple(name for name in groups.novel if name in classes),
-            renames=self.renames,
+        found = choose_ov_classes(
+            categories,
+            self._metainfo.get('classes', self.split),
+            self.base_classes,
+            self.novel_classes,
+            self.renames,
         )
+        self._groups = found.groups
+        self._metainfo.update(found.metainfo)
+        classes = self._metainfo['classes']
         self._ids_of_classes = [
             category['id'] for category in categories if category['name'] in classes
         ]
@@ -114,7 +107,7 @@ class OVCocoDataset(CocoSplitDataset):
     ) -> tuple[str, ...]:
         """Turn ``train_class`` into class names; ``'base'`` and ``'novel'`` work."""
         if split in ('base', 'novel'):
-            return _choose(split, self._groups, list(known.values()))
+            return members_of_split(split, self._groups, list(known.values()))
         return super().resolve_classes(split, known)
 
     def load_data_list(self) -> list[dict]:
@@ -138,118 +131,3 @@ class OVCocoDataset(CocoSplitDataset):
             return super().filter_data()
         finally:
             self.test_mode = test_mode
-
-
-@DATASETS.register_module()
-class CaptionedOVCocoDataset(OVCocoDataset):
-    """Open-vocabulary COCO whose images come with captions or the words in them.
-
-    Every image has ``has_det``: whether there is an annotation to learn detection from;
-    with ``caption_file`` ``captions``, a list of sentences; with ``words_file``
-    ``caption_words``, the words that its captions hold, each once, and
-    ``caption_label_ids``, their places in ``caption_classes`` of ``metainfo``. The
-    transform that packs inputs hands them on if its ``meta_keys`` name them.
-
-    Args:
-        caption_file (str, optional): Captions, see
-            :func:`.captions.read_captions`. Relative paths are joined to
-            ``data_root``. Defaults to None.
-        words_file (str, optional): Words, see :func:`.captions.read_caption_words`.
-            Defaults to None.
-        **kwargs: Arguments of :class:`OVCocoDataset`. With ``filter_cfg=dict(
-            filter_empty_gt=False)`` captioned images without an object stay.
-
-    Raises:
-        FileNotFoundError: If a file is missing.
-        ValueError: If neither file is given, one is broken, or it has none of the
-            images.
-    """
-
-    def __init__(
-        self,
-        *args,
-        caption_file: str | None = None,
-        words_file: str | None = None,
-        **kwargs,
-    ) -> None:
-        if caption_file is None and words_file is None:
-            raise ValueError('a captioned dataset needs caption_file or words_file')
-        self.caption_file = caption_file
-        self.words_file = words_file
-        super().__init__(*args, **kwargs)
-
-    def load_data_list(self) -> list[dict]:
-        """Load the images with their annotations and what is said about them."""
-        data_list = super().load_data_list()
-        labelled = set().union(*(self.cat_img_map[i] for i in self.train_cat_ids))
-        for data_info in data_list:
-            data_info['has_det'] = data_info['img_id'] in labelled
-        if self.caption_file is not None:
-            self._add_captions(data_list)
-        if self.words_file is not None:
-            self._add_words(data_list)
-        return data_list
-
-    def _add_captions(self, data_list: list[dict]) -> None:
-        path = Path(self.data_root or '', self.caption_file)
-        captions = read_captions(path)
-        self._check_images(captions, data_list, path)
-        for data_info in data_list:
-            data_info['captions'] = list(captions.get(data_info['img_id'], ()))
-
-    def _add_words(self, data_list: list[dict]) -> None:
-        path = Path(self.data_root or '', self.words_file)
-        words = read_caption_words(path)
-        self._check_images(words.by_image, data_list, path)
-        self._metainfo['caption_classes'] = words.vocabulary
-        for data_info in data_list:
-            found = words.by_image.get(data_info['img_id'], {})
-            data_info['caption_words'] = list(found)
-            data_info['caption_label_ids'] = list(found.values())
-
-    def _check_images(
-        self, known: Mapping[int, Any], data_list: list[dict], path: Path
-    ) -> None:
-        if not any(data_info['img_id'] in known for data_info in data_list):
-            raise ValueError(
-                f'{path} has nothing for any of the {len(data_list)} images of '
-                f'{self.ann_file}; is it of another dataset or split?'
-            )
-
-
-def _choose(
-    split: ClassList | None, groups: BaseNovel, names: Sequence[str]
-) -> tuple[str, ...]:
-    """Return the names of a file that a split stands for, in their order."""
-    if split is None:
-        return tuple(names)
-    if not isinstance(split, str):
-        return select_classes(tuple(split), tuple(names), 'the list of classes')
-    members = {
-        'base': groups.base,
-        'novel': groups.novel,
-        'all': groups.base + groups.novel,
-    }.get(split)
-    if members is None:
-        return resolve_split(split, tuple(names))
-    if not members:
-        what = 'base or novel' if split == 'all' else split
-        raise ValueError(
-            f"split '{split}': no category is known as a {what} class; give "
-            'base_classes and novel_classes, or leave split out to take all categories'
-        )
-    return tuple(name for name in names if name in members)
-
-
-def _check_unique(
-    classes: Sequence[str], categories: Sequence[Mapping[str, Any]]
-) -> None:
-    counts = Counter(category['name'] for category in categories)
-    twice = [name for name in dict.fromkeys(classes) if counts[name] > 1]
-    if twice:
-        ids = [cat['id'] for cat in categories if cat['name'] == twice[0]]
-        raise ValueError(
-            f"the categories {ids} are all called '{twice[0]}', so that their names do "
-            'not tell them apart; tools/dataset_converters/ov_split.py --rename gives '
-            'them other names'
-        )

@@ -76,12 +76,17 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Words for things that are of a class, but not the other way round."""
 
 
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    word: tuple(other for other in row if other != word)
+    for row in SAME_THING
+    for word in row
+}
+"""Words for the same thing: no kinds of it."""
+
+
 def _table() -> dict[str, tuple[str, ...]]:
     """Join both: what may be said for each word."""
-    table: dict[str, list[str]] = {}
-    for row in SAME_THING:
-        for word in row:
-            table.setdefault(word, []).extend(other for other in row if other != word)
+    table = {word: list(others) for word, others in SYNONYMS.items()}
     for word, kinds in KINDS.items():
         for name in (word, *table.get(word, ())):
             table.setdefault(name, []).extend(kinds)

@@ -14,7 +14,10 @@ import numpy as np
 from .embedding_bank import UNKNOWN, TextEmbeddingBank
 
 CLIP_KEY = 'ClipEmb'
-"""The key of Mask-free OVIS; CMPL has ``BertEmb``."""
+"""The key of Mask-free OVIS."""
+
+BERT_KEY = 'BertEmb'
+"""The key of CMPL, and of OVR-CNN before it."""
 
 
 def read_coco_embeddings(

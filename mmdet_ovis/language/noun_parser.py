@@ -84,8 +84,7 @@ class NounParser:
             self._forms = list(_own_forms(vocabulary))
         else:
             self._tagger = make_tagger(backend)
-            levels = _levels(vocabulary, plurals, aliases or {})
-            self._labels = _first_meanings(levels)
+            self._labels = meanings(vocabulary, plurals, aliases or {})
         self._longest = max((len(form) for form in self._labels), default=0)
 
     def __call__(self, caption: str) -> list[Phrase]:
@@ -144,7 +143,38 @@ class NounParser:
         return found
 
 
-def _split(form: str) -> tuple[str, ...]:
+def meanings(
+    vocabulary: Vocabulary,
+    plurals: bool = True,
+    aliases: Mapping[str, Sequence[str]] = ALIASES,
+) -> dict[tuple[str, ...], int]:
+    """List what a caption may say for the classes of a vocabulary.
+
+    Args:
+        vocabulary (Vocabulary): Names and synonyms.
+        plurals (bool): See :class:`NounParser`.
+        aliases (Mapping[str, Sequence[str]]): See there.
+
+    Returns:
+        dict[tuple[str, ...], int]: By the words of a form the label of the class that
+        it means, the first of several as there.
+
+    Raises:
+        ValueError: If a form has no letters.
+
+    Examples:
+        >>> meanings(Vocabulary(('hot_dog',)), plurals=False)
+        {('hot', 'dog'): 0, ('hotdog',): 0}
+    """
+    return _first_meanings(_levels(vocabulary, plurals, aliases))
+
+
+def form_words(form: str) -> tuple[str, ...]:
+    """Return the words of a form, as captions are split.
+
+    Raises:
+        ValueError: If it has no letters.
+    """
     words = tuple(word.text for word in split_words(form))
     if not words:
         raise ValueError(f'no caption can say {form!r}: it has no letters')
@@ -155,7 +185,7 @@ def _own_forms(vocabulary: Vocabulary) -> Iterator[tuple[tuple[str, ...], int]]:
     for label in range(len(vocabulary)):
         for form in vocabulary.forms(label):
             for surface in surface_forms(form):
-                yield _split(surface), label
+                yield form_words(surface), label
 
 
 def _levels(
@@ -191,5 +221,5 @@ def _first_meanings(
         for form, label in level:
             # Cleaning deletes apostrophes: catcher's mitt, catchers mitt.
             for spelling in (form, form.replace("'", '')):
-                labels.setdefault(_split(spelling), label)
+                labels.setdefault(form_words(spelling), label)
     return labels

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..utils.packages import import_optional
 from .captions import Word, run_ends
 from .compounds import COMPOUNDS, MISNOMERS
 from .plurals import singularize
+from .spacy_pipelines import DEFAULT_PIPELINE, load_pipeline
 from .word_lists import (
     ADJECTIVE_HOMOGRAPHS,
     ADJECTIVES,
@@ -108,15 +108,8 @@ class SpacyTagger(WordTagger):
         OSError: If the pipeline is not.
     """
 
-    def __init__(self, model: str = 'en_core_web_sm') -> None:
-        spacy = import_optional('spacy', 'spacy>=3.7', "the parser's backend 'spacy'")
-        try:
-            self._pipeline = spacy.load(model)
-        except OSError:
-            raise OSError(
-                f"the spaCy pipeline '{model}' is not installed: "
-                f'python -m spacy download {model}'
-            ) from None
+    def __init__(self, model: str = DEFAULT_PIPELINE) -> None:
+        self._pipeline = load_pipeline(model)
 
     def nouns(self, caption: str, words: Sequence[Word]) -> list[bool]:
         """Say of each word whether it is a noun; see the base class."""

@@ -94,6 +94,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
       Mask-free OVIS has it.
     - ``.json`` of a COCO or LVIS annotation file: names of the categories, and their
       ``synonyms`` where they have any.
+    - ``.json`` of ``tools/cmpl/parse_captions.py``: names that words stand for.
 
     Args:
         path (str | PathLike): The file.
@@ -149,6 +150,8 @@ def _rows_of_json(content: Any, path: Path) -> Sequence[Sequence[str]]:
         )
     if isinstance(content.get('categories'), list) and _is_coco(content):
         return categories_as_rows(content['categories'], path)
+    if _is_word_file(content):
+        return _rows_of_json(content['vocabulary'], path)
     for name, forms in content.items():
         if not isinstance(forms, list):
             raise ValueError(f"{path}: the forms of '{name}' are not a list")
@@ -158,6 +161,16 @@ def _rows_of_json(content: Any, path: Path) -> Sequence[Sequence[str]]:
 
 def _is_coco(content: Mapping[str, Any]) -> bool:
     return all(isinstance(category, dict) for category in content['categories'])
+
+
+def _is_word_file(content: Mapping[str, Any]) -> bool:
+    """Tell the words of captions from forms of things called vocabulary and words."""
+    words = content.get('words')
+    return (
+        isinstance(content.get('vocabulary'), list)
+        and isinstance(words, list)
+        and all(isinstance(word, dict) for word in words)
+    )
 
 
 def categories_as_rows(

@@ -89,7 +89,7 @@ CONTAINERS = _words(
 NEXT_TO = _words('adjacent attached close connected next opposite tied')
 """Words whose "to" is a preposition."""
 
-_CAPTION_VERBS = _words(
+CAPTION_VERBS = _words(
     'appear approach become begin carry cast chase climb come compete consist contain '
     'cover cross cut dig display drink drive eat enjoy enter fall feature feed fill '
     'float fly follow gather get give go graze grow hang hit hold include jump keep '
@@ -100,7 +100,7 @@ _CAPTION_VERBS = _words(
     'walk watch wave wind wear work'
 )
 VERB_FORMS = frozenset(
-    form for verb in _CAPTION_VERBS for form in (verb, pluralize(verb))
+    form for verb in CAPTION_VERBS for form in (verb, pluralize(verb))
 ) | _words(
     'ate came cut drove fell flew got grew held hung laid lay led left made put ran '
     'rode sat saw seen set shot shown stood taken took thrown went wore worn'

@@ -342,10 +342,12 @@ def test_captions_and_words_come_with_the_images(make):
     first, second, *_ = infos(dataset).values()
     assert first['captions'] == ['A man and his puppy.', 'A dog.']
     assert first['caption_words'] == ['puppy', 'dog']
-    assert first['caption_label_ids'] == [1, 1]
-    assert dataset.metainfo['caption_classes'] == ('couch', 'dog')
-    assert (first['has_det'], second['has_det']) == (True, False)
+    assert first['caption_labels'] == [1, 1]
+    assert dataset.metainfo['caption_vocabulary'] == ('couch', 'dog')
+    assert (first['has_gt'], second['has_gt']) == (True, True)
+    assert second['instances'] == []  # what its image shows is no base object
     assert (second['captions'], second['caption_words']) == (['Two dogs.'], [])
+    assert second['caption_labels'] == []
     del options['filter_cfg']
     assert list(infos(make('CaptionedOVCocoDataset', **options, **GROUPS))) == [1]
 
@@ -355,7 +357,7 @@ def test_captions_reach_the_data_sample(make, tmp_path):
     pipeline = [
         dict(type='LoadImageFromFile'),
         dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-        dict(type='PackInstanceInputs', meta_keys=('img_id', 'captions', 'has_det')),
+        dict(type='PackInstanceInputs', meta_keys=('img_id', 'captions', 'has_gt')),
     ]
     dataset = make(
         'CaptionedOVCocoDataset',
@@ -365,7 +367,7 @@ def test_captions_reach_the_data_sample(make, tmp_path):
     )
     sample = dataset[0]['data_samples']
     assert sample.captions == ['A man and his puppy.', 'A dog.']
-    assert sample.has_det
+    assert sample.has_gt
 
 
 @pytest.mark.parametrize(

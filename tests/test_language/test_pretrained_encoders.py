@@ -14,6 +14,7 @@ from mmdet_ovis.language.pretrained_encoders import (
     ClipTextEncoder,
     TransformersTextEncoder,
 )
+from mmdet_ovis.language.prompts import load_templates
 from mmdet_ovis.language.text_encoders import EncoderChoice
 from mmdet_ovis.structures.vocabulary import Vocabulary
 
@@ -76,6 +77,28 @@ def test_word_pieces_are_averaged(folder, request):
     np.testing.assert_allclose(vectors[2], (dog + skate + board) / 3, rtol=1e-6)
     np.testing.assert_array_equal(encoder.encode(['skateboard'])[0], vectors[0])
     assert (encoder.dim, encoder.model_id) == (8, f'{folder}#word-pieces')
+
+
+def test_cmpl_case_3_mean_of_static_rows_in_a_bank(bert_folder):
+    """Of a word of two pieces, alone or beside longer texts; no special token."""
+    transformers = pytest.importorskip('transformers')
+    network = transformers.AutoModel.from_pretrained(bert_folder)
+    rows = network.get_input_embeddings().weight.detach().numpy()
+    choice = EncoderChoice('bert', str(bert_folder), batch_size=2)
+    made = [
+        build_text_embedding_bank(
+            Vocabulary.parse(text),
+            choice,
+            load_templates(choice.templates),
+            choice.normalization,
+        )
+        for text in ('skateboard', 'dog skateboard dog. skateboard. dog')
+    ]
+    for bank in made:
+        np.testing.assert_array_equal(
+            bank.select(['skateboard'])[0], (rows[11] + rows[12]) / 2
+        )
+    np.testing.assert_array_equal(made[1].select(['dog'])[0], rows[10])
 
 
 def test_a_text_without_word_piece_is_named(bert_folder):

@@ -80,6 +80,15 @@ def test_annotation_files(tmp_path):
     assert vocabulary.forms(0) == ('sofa', 'couch', 'lounge')
 
 
+def test_files_of_words(tmp_path):
+    """The names that the words of captions stand for, unless these are forms."""
+    content = {'vocabulary': ['couch', 'dog'], 'words': [{'image_id': 1}], 'info': {}}
+    path = write_json(tmp_path, content)
+    assert read_vocabulary(path).names == ('couch', 'dog')
+    forms = {'vocabulary': ['lexicon'], 'words': ['term']}
+    assert read_vocabulary(write_json(tmp_path, forms)).names == tuple(forms)
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [

@@ -55,6 +55,19 @@ def test_annotation_files(run, tmp_path):
     assert (a.embeddings == c.embeddings).all()
 
 
+def test_names_and_words_of_captions(run, tmp_path):
+    words = [{'image_id': 1, 'word': word, 'name': 'dog'} for word in ('puppy', 'Dog')]
+    content = {'vocabulary': ['dog', 'couch'], 'words': words}
+    (tmp_path / 'words.json').write_text(json.dumps(content))
+    for option, names in (
+        ('--vocab', ('dog', 'couch')),
+        ('--words', ('dog', 'couch', 'puppy')),
+    ):
+        code, _ = run(option, 'words.json', '--encoder', 'hash', '--out', 'a.npz')
+        assert code == 0
+        assert TextEmbeddingBank.load(tmp_path / 'a.npz').names == names
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -66,7 +79,7 @@ def test_annotation_files(run, tmp_path):
         ),
         (('--names', 'dog', '--import'), 'need --coco-json'),
         (('--names', 'dog', '--vocab', 'voc'), 'not allowed with argument'),
-        ((), 'one of the arguments --names --vocab --coco-json is required'),
+        ((), 'one of the arguments --names --vocab --words --coco-json is required'),
     ],
 )
 def test_mistakes_end_in_one_line(run, tmp_path, arguments, message):

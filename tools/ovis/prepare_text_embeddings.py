@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from mmdet_ovis.apis.caption_parsing import caption_word_vocabulary
 from mmdet_ovis.apis.text_embeddings import (
     coco_vocabulary,
     import_text_embeddings,
@@ -49,9 +50,13 @@ examples:
       --write-coco-json instances_train2017_seen_clipemb.json \\
       --out data/text_embeddings/coco_clip-vit-b-32_raw.npz
 
-  BERT word pieces for CMPL; vectors without meaning, to try things out:
-  python tools/ovis/prepare_text_embeddings.py --vocab lvis --encoder bert \\
-      --out data/text_embeddings/lvis-v1_bert.npz
+  BERT word pieces for CMPL: classes, then names and words of captions; vectors without
+  meaning, to try things out:
+  python tools/ovis/prepare_text_embeddings.py --vocab coco65 --encoder bert \\
+      --out data/text_embeddings/coco-lvis_bert.npz
+  python tools/ovis/prepare_text_embeddings.py --encoder bert --append \\
+      --words data/coco/annotations/caption_words_train2017.json \\
+      --out data/text_embeddings/coco-lvis_bert.npz
   python tools/ovis/prepare_text_embeddings.py --vocab coco65 --encoder hash \\
       --out work_dirs/coco_hash.npz
 """
@@ -77,6 +82,13 @@ def parse_args() -> argparse.Namespace:
         '--vocab',
         metavar='NAME|FILE',
         help=f'{", ".join(PRESETS)}; or a .txt or .json file',
+    )
+    names.add_argument(
+        '--words',
+        type=Path,
+        metavar='FILE',
+        help='file of tools/cmpl/parse_captions.py: its names and its words (--vocab '
+        'takes the names alone)',
     )
     names.add_argument(
         '--coco-json', type=Path, metavar='FILE', help='its categories are the names'
@@ -163,6 +175,8 @@ def read_names(args: argparse.Namespace) -> Vocabulary:
         return Vocabulary.parse(args.names)
     if args.vocab is not None:
         return load_vocabulary(args.vocab)
+    if args.words is not None:
+        return caption_word_vocabulary(args.words)
     return coco_vocabulary(args.coco_json)
 
 

@@ -11,14 +11,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from mmengine.logging import MMLogger
 
+from ...language.coco_embeddings import CLIP_KEY, add_coco_embeddings
+from ...language.embedding_bank import TextEmbeddingBank
 from ...utils.coco import load_coco
 from ...utils.tally import Tally
 from .class_lists import SPLITS, ClassEntry, find_category, find_groups
 from .output import ConversionSummary, check_output, write_coco
+
+SEEN_NAMES: Final = {'base': 'seen', 'novel': 'unseen'}
+"""What OVR-CNN and CMPL call the splits."""
 
 _QUOTED: Final = {
     (118_287, 'base'): {'images': 107_761, 'objects': 665_387},
@@ -34,6 +40,9 @@ def convert_ov_split(
     base: str | Sequence[ClassEntry] | None = None,
     novel: str | Sequence[ClassEntry] | None = None,
     renames: Mapping[ClassEntry, str] | None = None,
+    bank: TextEmbeddingBank | None = None,
+    key: str = CLIP_KEY,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ConversionSummary]:
     """Write one file a split: ``<out_dir>/<name of ann_file>_<split>.json``.
 
@@ -50,6 +59,11 @@ def convert_ov_split(
         novel (str | Sequence[str | int], optional): Novel classes, with ``base``.
         renames (Mapping[str | int, str], optional): New names of categories, by name,
             id or machine id. Lists and files have the new names.
+        bank (TextEmbeddingBank, optional): Text vectors that go into the categories, as
+            the code of OVR-CNN, CMPL and Mask-free OVIS reads them.
+        key (str): Under which they go: ``categories[i]['embedding'][key]``.
+        names (Mapping[str, str]): Other names of splits, in files and their names, such
+            as `SEEN_NAMES`.
 
     Returns:
         list[ConversionSummary]: One a split.
@@ -57,24 +71,34 @@ def convert_ov_split(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is broken, a class is not in it, is given twice or by a name
-            that several categories have, or a split is empty.
+            that several categories have, a split is empty, or the bank lacks a class.
     """
-    paths = [
-        check_output(Path(out_dir, f'{Path(ann_file).stem}_{split}.json'), [ann_file])
-        for split in splits
-    ]
+    stem = Path(ann_file).stem
+    files = [f'{stem}_{names.get(split, split)}.json' for split in splits]
+    paths = [check_output(Path(out_dir, file), [ann_file]) for file in files]
     dataset = load_coco(ann_file).dataset
     try:
         categories = _rename(dataset['categories'], renames or {})
         groups = find_groups(categories, base, novel)
         parts = [groups.of_split(split) for split in splits]
         for part in parts:
-            _check_names([c for c in categories if c['id'] in part])
+            of_part = [c for c in categories if c['id'] in part]
+            _check_names(of_part)
+            if bank is not None:
+                bank.select(category['name'] for category in of_part)
     except ValueError as error:
         raise ValueError(f'{ann_file}: {error}') from None
     summaries = []
     for path, split, part in zip(paths, splits, parts, strict=True):
-        summary = _write_split({**dataset, 'categories': categories}, part, path, split)
+        marked = [
+            {**category, 'split': names.get(group, group)}
+            for category in categories
+            if (group := part.get(category['id'])) is not None
+        ]
+        content = {**dataset, 'categories': marked}
+        if bank is not None:
+            content = add_coco_embeddings(content, bank, key)
+        summary = _write_split(content, path, split)
         if base is None:
             _compare(summary, split, dataset)
         summaries.append(summary)
@@ -100,8 +124,10 @@ def _check_names(categories: Sequence[dict[str, Any]]) -> None:
 
 
 def _write_split(
-    dataset: Mapping[str, Any], part: Mapping[int, str], path: Path, split: str
+    dataset: Mapping[str, Any], path: Path, split: str
 ) -> ConversionSummary:
+    """Write the categories, their annotations and the images that have one."""
+    part = {category['id'] for category in dataset['categories']}
     left_out = Tally()
     annotations = []
     for ann in dataset['annotations']:
@@ -116,14 +142,9 @@ def _write_split(
             images.append(image)
         else:
             left_out.add('image without an object of the split', f'id {image["id"]}')
-    categories = [
-        {**category, 'split': part[category['id']]}
-        for category in dataset['categories']
-        if category['id'] in part
-    ]
-    description = dataset.get('info', {}).get('description', '')
+    description = f'{dataset.get("info", {}).get("description", "")}, {split}'
     return write_coco(
-        path, images, annotations, categories, f'{description}, {split}', left_out
+        path, images, annotations, dataset['categories'], description, left_out
     )
 
 
