@@ -1,10 +1,11 @@
-"""Released checkpoints of GGN and OLN made loadable, and checked against a model."""
+"""Released checkpoints made loadable, and checked against a model."""
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,19 @@ from ..utils.checkpoint import (
     load_checkpoint,
     model_state,
 )
-from ..utils.checkpoint_conversion import Conversion, convert_state_dict
+from ..utils.checkpoint_conversion import (
+    LAYOUTS,
+    Conversion,
+    Layout,
+    convert_state_dict,
+)
+from ..utils.cli import add_cfg_options, add_trust_checkpoint
 from ..utils.io import atomic_write_bytes
 from ..version import __version__
 from .running import load_config
 
 CONVERTER_VERSION = 1
 """Raised when the same input gives another output."""
-
-_PREDICTOR = 'affinity_head.predictor.weight'
 
 
 @dataclass(frozen=True)
@@ -64,22 +69,24 @@ def convert_checkpoint(
     config: str | os.PathLike | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     trust: bool = False,
+    layouts: Sequence[Layout] = LAYOUTS,
 ) -> ConversionReport:
-    """Convert a checkpoint of the original of GGN or OLN.
+    """Convert a checkpoint of the original code of a paper.
 
     The result holds tensors, and under ``meta`` plain text: ``source``, ``kind``,
     ``sha256`` of the input, ``converter_version`` and ``mmdet_ovis_version``. It is
     written only if its parameters are exactly those of the model of a config.
 
     Args:
-        source (str | PathLike): A checkpoint of mmdet 2.x, see
-            `mmdet_ovis.utils.checkpoint_conversion.LAYOUTS`.
+        source (str | PathLike): A checkpoint of one of the layouts.
         target (str | PathLike): Where to write.
         config_root (str | PathLike): The folder ``configs``.
         config (str | PathLike, optional): Config to check against. Defaults to that of
             the released models of this kind.
         cfg_options (Mapping, optional): Overrides of the config.
         trust (bool): Load the input even if it holds pickled code.
+        layouts (Sequence[Layout]): What it may be. Defaults to what GGN and OLN
+            released.
 
     Returns:
         ConversionReport: What it was, and the config that it fits.
@@ -94,7 +101,8 @@ def convert_checkpoint(
     if target.exists() and source.exists() and target.samefile(source):
         raise ValueError(f'{target} is the input; write to another file')
     checkpoint = load_checkpoint(source, trust=trust)
-    conversion = convert_state_dict(model_state(checkpoint, source), str(source))
+    state = model_state(_weights(checkpoint), source)
+    conversion = convert_state_dict(state, str(source), layouts)
     if config is None and conversion.config is None:
         raise CheckpointError(
             f'{source} is a {conversion.layout.name} with {conversion.norm.upper()} '
@@ -102,7 +110,7 @@ def convert_checkpoint(
         )
     config = Path(config or Path(config_root, conversion.config))
     cfg = load_config(config, cfg_options)
-    options = {**(cfg_options or {}), **_set_channels(cfg, conversion)}
+    options = {**(cfg_options or {}), **_set_sizes(cfg, conversion)}
     _check_fit(cfg, conversion, source)
     meta = {
         'source': source.name,
@@ -118,14 +126,26 @@ def convert_checkpoint(
     return ConversionReport(conversion.layout.name, number, config, options)
 
 
-def _set_channels(cfg: Config, conversion: Conversion) -> dict[str, Any]:
-    """Take the number of affinities from the parameters; return what that changes."""
-    predictor = conversion.state_dict.get(_PREDICTOR)
-    head = cfg.model.get('affinity_head')
-    if predictor is None or head is None or head.num_affinity == len(predictor):
-        return {}
-    head.num_affinity = len(predictor)
-    return {'model.affinity_head.num_affinity': len(predictor)}
+def _weights(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what stands under ``model``, where maskrcnn-benchmark keeps weights."""
+    weights = checkpoint.get('model')
+    return weights if isinstance(weights, Mapping) else checkpoint
+
+
+def _set_sizes(cfg: Config, conversion: Conversion) -> dict[str, Any]:
+    """Take numbers of channels from the parameters; return what that changes."""
+    changed = {}
+    for key, option in conversion.layout.sizes:
+        parameter = conversion.state_dict.get(key)
+        *path, name = option.split('.')
+        part = cfg
+        for step in path:
+            part = part.get(step) or {}
+        if parameter is None or part.get(name) in (None, len(parameter)):
+            continue
+        changed[option] = len(parameter)
+    cfg.merge_from_dict(changed)
+    return changed
 
 
 def _check_fit(cfg: Config, conversion: Conversion, source: Path) -> None:
@@ -134,6 +154,24 @@ def _check_fit(cfg: Config, conversion: Conversion, source: Path) -> None:
     with torch.device('meta'):  # names and shapes are enough
         model = MODELS.build(cfg.model)
     try:
-        check_state_dict(model, conversion.state_dict, source)
+        for part in conversion.layout.parts(conversion.state_dict):
+            check_state_dict(model, part, source)
     except CheckpointError as error:
         raise CheckpointError(f'{error} Name it with --config.') from None
+
+
+def add_conversion_arguments(parser: argparse.ArgumentParser, option: str) -> None:
+    """Add what tools that convert checkpoints share.
+
+    Args:
+        parser (ArgumentParser): Changed in place.
+        option (str): A setting that users of this tool would override.
+    """
+    parser.add_argument('source', metavar='IN', help='checkpoint of the original')
+    parser.add_argument('target', metavar='OUT', help='checkpoint to write')
+    parser.add_argument(
+        '--config',
+        help='config to check against (default: that of the released models)',
+    )
+    add_cfg_options(parser, option)
+    add_trust_checkpoint(parser)

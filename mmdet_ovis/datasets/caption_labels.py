@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 from mmengine.logging import MMLogger
 
 from ..language.noun_parser import NounParser
 from ..language.vocabularies import load_vocabulary
-from .captions import CaptionedImage, iter_captioned_images
-from .converters.masks import read_image_size
+from .caption_images import CaptionDataset
+from .captions import CaptionedImage
 from .proposal_files import ProposalFileMixin
 
 _SHOWN = 10
 
 
 @DATASETS.register_module()
-class CaptionLabelDataset(ProposalFileMixin, BaseDetDataset):
+class CaptionLabelDataset(ProposalFileMixin, CaptionDataset):
     """Dataset whose labels are the words of a vocabulary in the captions of an image.
 
     ``classes`` of ``metainfo`` are the names of the vocabulary, and an image has one
@@ -38,53 +35,34 @@ class CaptionLabelDataset(ProposalFileMixin, BaseDetDataset):
         proposal_file (str, optional): Proposals, see
             :class:`.proposal_files.ProposalFileMixin`. Relative paths are joined to
             ``data_root``.
-        data_prefix (Mapping[str, str]): ``img`` is the folder of the images. Defaults
-            to ``data_root`` itself.
-        **kwargs: Arguments of mmdet's ``BaseDetDataset``.
+        **kwargs: Arguments of :class:`.caption_images.CaptionDataset`.
 
     Raises:
         FileNotFoundError: If a file is missing.
         ValueError: If one is broken, or no image is left.
     """
 
-    METAINFO: dict = {}
-
     def __init__(
         self,
         *args,
         vocabulary: str | Sequence[str],
         parser: Mapping[str, Any] | None = None,
-        data_prefix: Mapping[str, str] = MappingProxyType({'img': ''}),
         **kwargs,
     ) -> None:
         self.vocabulary = load_vocabulary(vocabulary)
         self._parser = NounParser(self.vocabulary, **(parser or {}))
         metainfo = {'classes': self.vocabulary.names, **(kwargs.pop('metainfo', {}))}
-        super().__init__(
-            *args, metainfo=metainfo, data_prefix=dict(data_prefix), **kwargs
-        )
-
-    def load_data_list(self) -> list[dict]:
-        """Load the images with the words of their captions."""
-        return [self._parse(image) for image in iter_captioned_images(self.ann_file)]
+        super().__init__(*args, metainfo=metainfo, **kwargs)
 
     def _parse(self, image: CaptionedImage) -> dict[str, Any]:
-        path = Path(self.data_prefix['img'], image.file_name)
-        height, width = image.size or read_image_size(path)
         names = {
             phrase.name
             for caption in image.captions
             for phrase in self._parser(caption)
         }
         labels = sorted(self.vocabulary.index(name) for name in names)
-        return {
-            'img_id': image.image_id,
-            'img_path': str(path),
-            'height': height,
-            'width': width,
-            'captions': list(image.captions),
-            'instances': [{'bbox_label': label, 'ignore_flag': 0} for label in labels],
-        }
+        instances = [{'bbox_label': label, 'ignore_flag': 0} for label in labels]
+        return super()._parse(image) | {'instances': instances}
 
     def filter_data(self) -> list[dict]:
         """Drop images without a word (training only), and say how many."""

@@ -1,5 +1,8 @@
 """Parameters of released checkpoints under the names of this project's models.
 
+What is known of a kind of checkpoint is a :class:`Layout`. Here stand those of GGN and
+OLN, in :mod:`.benchmark_layouts` those of OVR-CNN and CMPL.
+
 The originals of GGN and OLN are forks of mmdet 2.8. Their R-CNNs keep their names, and
 their outputs the order (background is the last class, boxes are encoded by centre and
 size): the last change of that kind was in mmdet 2.5, for which mmdet ships a converter,
@@ -10,15 +13,25 @@ has never been part of mmdet; it gets the names of ``PairwiseAffinityPredictor``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TypeVar
+from typing import Any
+
+import torch
 
 from .checkpoint import CheckpointError
 
 _SHOWN_KEYS = 5
-_Value = TypeVar('_Value')
+State = dict[str, Any]
+
+
+def _as_it_is(state: State, source: str) -> State:
+    return state
+
+
+def _whole(state: State) -> tuple[State, ...]:
+    return (state,)
 
 
 @dataclass(frozen=True)
@@ -33,12 +46,24 @@ class Layout:
             layer, ``bn`` or ``gn``.
         configs (dict[str, str]): Config that a released model of this kind fits, by
             ``bn`` or ``gn``, below ``configs/``.
+        sizes (tuple[tuple[str, str], ...]): A parameter by its new name, and the
+            setting of a config that has to be its number of rows.
+        dropped (tuple[str, ...]): Starts of names, as regular expressions, of what is
+            left out.
+        finish (Callable): Changes values of the renamed parameters; takes them and
+            where they come from, and raises ``CheckpointError``.
+        parts (Callable): Takes the finished parameters and returns those to compare
+            with the model of the config; one part for each time that they have to fit.
     """
 
     name: str
     mark: str
     rules: tuple[tuple[str, str], ...]
     configs: dict[str, str] = field(default_factory=dict)
+    sizes: tuple[tuple[str, str], ...] = ()
+    dropped: tuple[str, ...] = ()
+    finish: Callable[[State, str], State] = _as_it_is
+    parts: Callable[[State], tuple[State, ...]] = _whole
 
 
 @dataclass(frozen=True)
@@ -62,6 +87,7 @@ class Conversion:
         return None if name is None else PurePath(name)
 
 
+_SIZES = (('affinity_head.predictor.weight', 'model.affinity_head.num_affinity'),)
 _HEAD = r'classifier\.'
 _BACKBONE = (r'backbone\.', 'backbone.')
 _POOLING = 'affinity_head.pyramid_pooling'
@@ -100,6 +126,7 @@ LAYOUTS = (
             'bn': 'pairwise_affinity/pa_extract_released.py',
             'gn': 'pairwise_affinity/pa_extract_released_gn.py',
         },
+        _SIZES,
     ),
     Layout(
         'pairwise affinity network of GGN with the simple head',
@@ -111,6 +138,7 @@ LAYOUTS = (
             (_HEAD + r'4\.', 'affinity_head.predictor.'),
         ),
         {'bn': 'pairwise_affinity/pa_train_simple-head.py'},
+        _SIZES,
     ),
     Layout(
         'OLN-Box',
@@ -141,44 +169,58 @@ LAYOUTS = (
         {'bn': 'oln/class_agn_faster_rcnn.py'},
     ),
 )
-"""What can be converted; of several that fit, the first."""
+"""What of GGN and OLN can be converted; of several that fit, the first."""
 
 
-def convert_state_dict(state: Mapping[str, _Value], source: str) -> Conversion:
+def convert_state_dict(
+    state: Mapping[str, Any], source: str, layouts: Sequence[Layout] = LAYOUTS
+) -> Conversion:
     """Rename the parameters of a released checkpoint.
 
     Args:
         state (Mapping): Parameters by their old names.
         source (str): Where they come from, for messages.
+        layouts (Sequence[Layout]): What it may be.
 
     Returns:
         Conversion: The parameters by their new names, and what they are.
 
     Raises:
-        CheckpointError: If they are of none of ``LAYOUTS``, or some do not belong to
-            theirs; the message names them.
+        CheckpointError: If they are of none of the layouts, some do not belong to
+            theirs, or two with different values would get one name; the message names
+            them.
 
     Examples:
         >>> state = {'classifier.0.weight': 1, 'classifier.4.weight': 2}
         >>> list(convert_state_dict(state, 'pa.pth').state_dict)
         ['affinity_head.hidden.conv.weight', 'affinity_head.predictor.weight']
     """
-    layout = next((layout for layout in LAYOUTS if layout.mark in state), None)
+    layout = next((layout for layout in layouts if layout.mark in state), None)
     if layout is None:
-        known = ', '.join(layout.name for layout in LAYOUTS)
+        known = ', '.join(layout.name for layout in layouts)
         heads = [key for key in state if not key.startswith('backbone.')]
         raise CheckpointError(
             f'{source} is none of: {known}. Its parameters are {_some(heads or state)}'
         )
     norm = 'bn' if any(key.endswith('.running_mean') for key in state) else 'gn'
-    renamed = {key: _rename(key, layout, norm) for key in state}
+    kept = [k for k in state if not any(re.match(start, k) for start in layout.dropped)]
+    renamed = {key: _rename(key, layout, norm) for key in kept}
     unknown = [key for key, name in renamed.items() if name is None]
     if unknown:
         raise CheckpointError(
             f'{source} looks like a {layout.name}, but has parameters that such a '
             f'model does not have: {_some(unknown)}'
         )
-    return Conversion(layout, norm, {renamed[key]: state[key] for key in state})
+    converted: State = {}
+    for key, name in renamed.items():
+        if name in converted and not torch.equal(converted[name], state[key]):
+            first = next(k for k in kept if renamed[k] == name)
+            raise CheckpointError(
+                f'{source}: {first} and {key} both become {name}, but differ; a model '
+                'whose heads do not share their layers cannot be converted'
+            )
+        converted[name] = state[key]
+    return Conversion(layout, norm, layout.finish(converted, source))
 
 
 def _rename(key: str, layout: Layout, norm: str) -> str | None:

@@ -10,6 +10,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from released_parameters import resnet50
 from torch.nn import functional
 
 from mmdet_ovis.apis.checkpoint_conversion import convert_checkpoint
@@ -20,62 +21,6 @@ from mmdet_ovis.utils.checkpoint import (
 )
 from mmdet_ovis.utils.checkpoint_conversion import convert_state_dict
 from mmdet_ovis.version import __version__
-
-
-class Parameters(dict):
-    """Random parameters under the names that the original code gives them.
-
-    Unless they are to compute something, each is one number that stands everywhere, so
-    that files are small.
-    """
-
-    def __init__(self, norm='bn', compute=False):
-        super().__init__()
-        self.norm = norm
-        self.compute = compute
-        self.random = torch.Generator().manual_seed(0)
-
-    def draw(self, *shape):
-        size = shape if self.compute else (1,)
-        return (0.05 * torch.randn(size, generator=self.random)).expand(shape)
-
-    def layer(self, name, out, *shape, bias=True):
-        self[f'{name}.weight'] = self.draw(out, *shape)
-        if bias:
-            self[f'{name}.bias'] = self.draw(out)
-
-    def normalization(self, name, channels):
-        self[f'{name}.weight'] = 1 + self.draw(channels)
-        self[f'{name}.bias'] = self.draw(channels)
-        if self.norm == 'bn':
-            self[f'{name}.running_mean'] = self.draw(channels)
-            self[f'{name}.running_var'] = 1 + self.draw(channels).abs()
-            self[f'{name}.num_batches_tracked'] = torch.tensor(3)
-
-    def block(self, name, out, inside, kernel):
-        """Convolution without bias and normalisation, in an `nn.Sequential`."""
-        self.layer(f'{name}.0', out, inside, kernel, kernel, bias=False)
-        self.normalization(f'{name}.1', out)
-
-
-def resnet50(norm='bn', compute=False):
-    """The names of torchvision's ResNet-50 without its classifier."""
-    p = Parameters(norm, compute)
-    p.layer('backbone.conv1', 64, 3, 7, 7, bias=False)
-    p.normalization(f'backbone.{norm}1', 64)
-    inside = 64
-    for stage, blocks in enumerate((3, 4, 6, 3), 1):
-        width = 32 * 2**stage
-        for i in range(blocks):
-            name = f'backbone.layer{stage}.{i}'
-            shapes = ((width, inside, 1), (width, width, 3), (4 * width, width, 1))
-            for k, (out, into, kernel) in enumerate(shapes, 1):
-                p.layer(f'{name}.conv{k}', out, into, kernel, kernel, bias=False)
-                p.normalization(f'{name}.{norm}{k}', out)
-            if i == 0:
-                p.block(f'{name}.downsample', 4 * width, inside, 1)
-            inside = 4 * width
-    return p
 
 
 def affinity_network(norm='bn', channels=1, compute=False):

@@ -1,4 +1,4 @@
-"""True and false texts about images."""
+"""Texts about images: true and false ones, and any one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from mmdet_ovis.datasets.transforms import SampleCaptionTexts
+from mmdet_ovis.datasets.transforms import ChooseCaption, SampleCaptionTexts
 
 CAPTIONS = {
     'a.jpg': ['Two red dogs near a cat.', 'Rain.'],
@@ -77,3 +77,13 @@ def test_messages(ann_file, options, message):
 def test_one_class_is_not_enough(ann_file):
     with pytest.raises(ValueError, match='at least two of the 2 classes'):
         SampleCaptionTexts(ann_file, ['cat', 'zebra'])
+
+
+def test_one_caption_is_drawn():
+    random.seed(0)
+    drawn = [
+        ChooseCaption()({'captions': ['one', 'two', 'three']})['caption']
+        for _ in range(40)
+    ]
+    assert set(drawn) == {'one', 'two', 'three'}
+    assert ChooseCaption()({'captions': []}) is None

@@ -9,8 +9,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_ovis.apis.checkpoint_conversion import convert_checkpoint
-from mmdet_ovis.utils.cli import add_cfg_options, add_trust_checkpoint, run_tool
+from mmdet_ovis.apis.checkpoint_conversion import (
+    add_conversion_arguments,
+    convert_checkpoint,
+)
+from mmdet_ovis.utils.cli import run_tool
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 EPILOG = """
@@ -29,14 +32,7 @@ def parse_args() -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('source', metavar='IN', help='checkpoint of the original')
-    parser.add_argument('target', metavar='OUT', help='checkpoint to write')
-    parser.add_argument(
-        '--config',
-        help='config to check against (default: that of the released models)',
-    )
-    add_cfg_options(parser, 'model.affinity_head.channels=128')
-    add_trust_checkpoint(parser)
+    add_conversion_arguments(parser, 'model.affinity_head.channels=128')
     return parser.parse_args()
 
 

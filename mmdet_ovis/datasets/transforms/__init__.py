@@ -1,6 +1,11 @@
 """Transforms of data pipelines."""
 
-from .caption_texts import SampleCaptionTexts
+from .caption_texts import ChooseCaption, SampleCaptionTexts
 from .instance_flags import LoadInstanceFlags, PackInstanceInputs
 
-__all__ = ['LoadInstanceFlags', 'PackInstanceInputs', 'SampleCaptionTexts']
+__all__ = [
+    'ChooseCaption',
+    'LoadInstanceFlags',
+    'PackInstanceInputs',
+    'SampleCaptionTexts',
+]

@@ -1,4 +1,4 @@
-"""True and false texts about an image, made of its captions."""
+"""Texts about an image, made of its captions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,23 @@ from ...language.noun_parser import NounParser
 from ...language.vocabularies import load_vocabulary
 from ...structures.phrase import Phrase
 from ..captions import iter_captioned_images
+
+
+@TRANSFORMS.register_module()
+class ChooseCaption(BaseTransform):
+    """Draw one of the captions of an image.
+
+    An image without a caption is dropped, so that mmdet's datasets take another one.
+
+    Required keys: ``captions``. Added keys: ``caption``.
+    """
+
+    def transform(self, results: dict) -> dict | None:
+        """Add the caption."""
+        if not results['captions']:
+            return None
+        results['caption'] = random.choice(results['captions'])
+        return results
 
 
 @TRANSFORMS.register_module()

@@ -1,0 +1,257 @@
+"""Pretraining of a detector's trunk on images and captions.
+
+OVR-CNN, "Open-Vocabulary Object Detection Using Captions" (A. Zareian et al., CVPR
+2021), whose weights XPM/CMPL (D. Huynh et al., CVPR 2022) starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures import DetDataSample, SampleList
+from mmengine.model import BaseModel, ModuleDict
+from torch import Tensor, nn
+
+from ...language.caption_tokens import CaptionTokens, TokenizedCaption
+from ..losses.grounding_loss import TEMPERATURE, grounding_losses, grounding_scores
+
+
+@MODELS.register_module()
+class CaptionGrounding(BaseModel):
+    """Learns a projection of image regions into a space of words, from captions alone.
+
+    The cells of the last feature map are regions. ``fc_emb`` projects them into the
+    space of fixed text vectors, words of a caption and regions attend to each other,
+    and the distances that follow have to tell which caption of a batch belongs to which
+    image, see :func:`~mmdet_ovis.models.losses.grounding_loss.grounding_losses`. Of
+    OVR-CNN's two heads this is the grounding head; the transformer, which is thrown
+    away after pretraining, is left out.
+
+    Parameters have the names that they have in a detector with an
+    ``EmbeddingBBoxHead``: ``backbone``, ``neck``, ``roi_head.shared_head`` and
+    ``roi_head.bbox_head.fc_emb``. So a detector takes all that it has itself with
+    ``load_from``, or a part with
+    ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')``.
+
+    Captions and images are compared within the batch of one process: of several
+    processes, each has the negatives of its own batch only, as in OVR-CNN. If not all
+    levels of a neck are used, distributed training needs
+    ``find_unused_parameters=True``.
+
+    Args:
+        backbone (dict): Config of the backbone.
+        tokens (dict): Config of what makes tokens of captions,
+            :class:`~mmdet_ovis.language.caption_tokens.WordPieceTokens` or
+            :class:`~mmdet_ovis.language.caption_tokens.BankTokens`.
+        in_channels (int): Channels C of the feature map that is projected.
+        embed_dim (int): Dimension D of the text vectors.
+        neck (dict, optional): Config of a neck.
+        shared_head (dict, optional): Config of what stands between a C4 backbone and
+            the box head, ``res5``; here it sees the whole map.
+        level (int): Which feature map, of several.
+        max_regions (int): Regions of an image that take part in training, drawn at
+            random.
+        temperature (float): What scores are divided by, above 0.
+        data_preprocessor (dict, optional): Config.
+        init_cfg (dict, optional): Initial weights.
+
+    Raises:
+        ValueError: If ``max_regions`` or ``temperature`` is out of its range; in the
+            first step, if the text vectors are not of ``embed_dim`` dimensions.
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        tokens: dict[str, Any],
+        in_channels: int,
+        embed_dim: int,
+        neck: dict[str, Any] | None = None,
+        shared_head: dict[str, Any] | None = None,
+        level: int = -1,
+        max_regions: int = 100,
+        temperature: float = TEMPERATURE,
+        data_preprocessor: dict[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        if max_regions < 1:
+            raise ValueError(f'max_regions is at least 1, not {max_regions}')
+        if not temperature > 0:
+            raise ValueError(f'temperature is above 0, not {temperature}')
+        self.backbone = MODELS.build(backbone)
+        self.neck = None if neck is None else MODELS.build(neck)
+        heads: dict[str, nn.Module] = {}
+        if shared_head is not None:
+            heads['shared_head'] = MODELS.build(shared_head)
+        heads['bbox_head'] = ModuleDict({'fc_emb': nn.Linear(in_channels, embed_dim)})
+        self.roi_head = ModuleDict(heads)
+        self.tokens: CaptionTokens = TASK_UTILS.build(tokens)
+        self.level = level
+        self.max_regions = max_regions
+        self.temperature = temperature
+
+    @property
+    def fc_emb(self) -> nn.Linear:
+        """Projection of a region into the space of words."""
+        return self.roi_head['bbox_head']['fc_emb']
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: SampleList | None = None,
+        mode: str = 'tensor',
+    ) -> dict[str, Tensor] | list[DetDataSample] | Tensor:
+        """Run the network in one of three modes, as all models of MMEngine do.
+
+        ``'tensor'`` gives the map of :meth:`extract_feat`.
+
+        Raises:
+            ValueError: If the mode is unknown.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.extract_feat(inputs)
+        raise ValueError(f"mode is 'loss', 'predict' or 'tensor', not {mode!r}")
+
+    def extract_feat(self, inputs: Tensor) -> Tensor:
+        """Return the feature map whose cells are regions, (B, C, h, w).
+
+        Args:
+            inputs (Tensor): (B, 3, H, W), images padded at the right and at the bottom.
+        """
+        features = self.backbone(inputs)
+        if self.neck is not None:
+            features = self.neck(features)
+        feature_map = features[self.level]
+        if 'shared_head' in self.roi_head:
+            feature_map = self.roi_head['shared_head'](feature_map)
+        return feature_map
+
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
+        """Return the losses of a batch and, for the log, the accuracy in per cent.
+
+        Args:
+            inputs (Tensor): (B, 3, H, W).
+            data_samples (SampleList): With ``caption`` and ``img_shape`` in
+                ``metainfo``.
+        """
+        features = self.extract_feat(inputs)
+        valid = valid_cells(
+            [sample.img_shape for sample in data_samples],
+            inputs.shape[-2:],
+            features.shape[-2:],
+        )
+        cells, mask = draw_cells(valid.flatten(1), self.max_regions)
+        regions = features.flatten(2).transpose(1, 2)  # B x hw x C
+        places = torch.arange(len(regions))[:, None]
+        words, word_mask = self.encode(data_samples)
+        return grounding_losses(
+            words.to(regions.device),
+            word_mask.to(regions.device),
+            self.fc_emb(regions[places, cells]),
+            mask.to(regions.device),
+            self.temperature,
+        )
+
+    def encode(self, data_samples: Sequence[DetDataSample]) -> tuple[Tensor, Tensor]:
+        """Make words of the captions of a batch.
+
+        Args:
+            data_samples (Sequence[DetDataSample]): With ``caption`` in ``metainfo``.
+
+        Returns:
+            tuple[Tensor, Tensor]: Text vectors (B, W, D) float32 and which of them
+            there are, (B, W) bool; W is the number of words of the longest caption, and
+            at least 1.
+        """
+        captions = [self._tokenize(sample) for sample in data_samples]
+        longest = max([1, *(len(caption.texts) for caption in captions)])
+        words = torch.zeros(len(captions), longest, self.fc_emb.out_features)
+        mask = torch.zeros(len(captions), longest, dtype=torch.bool)
+        for i, caption in enumerate(captions):
+            words[i, : len(caption.texts)] = torch.from_numpy(caption.vectors)
+            mask[i, : len(caption.texts)] = True
+        return words, mask
+
+    def predict(self, inputs: Tensor, data_samples: SampleList) -> list[DetDataSample]:
+        """Say where the words of captions are.
+
+        Sets ``words``, the n tokens of the caption of an image, and ``word_maps``,
+        (n, h, w) float32 scores of the cells that lie in the image, without padding;
+        resized to the image they can be compared with objects (see
+        ``evaluation.functional.pointing_game``).
+        """
+        features = self.extract_feat(inputs)
+        shapes = [sample.img_shape for sample in data_samples]
+        valid = valid_cells(shapes, inputs.shape[-2:], features.shape[-2:])
+        for feature, cells, sample in zip(features, valid, data_samples, strict=True):
+            height, width = int(cells.any(dim=1).sum()), int(cells.any(dim=0).sum())
+            regions = self.fc_emb(feature[:, :height, :width].permute(1, 2, 0))
+            caption = self._tokenize(sample)
+            words = torch.from_numpy(caption.vectors).to(regions.device)
+            scores = grounding_scores(
+                words[None], regions.flatten(0, 1)[None], self.temperature
+            )
+            maps = scores.reshape(len(words), height, width)
+            sample.set_data({'words': caption.texts, 'word_maps': maps})
+        return data_samples
+
+    def _tokenize(self, sample: DetDataSample) -> TokenizedCaption:
+        caption = self.tokens(sample.metainfo['caption'])
+        if self.tokens.dim != self.fc_emb.out_features:
+            raise ValueError(
+                f'{self.tokens.source} holds vectors of {self.tokens.dim} dimensions, '
+                f'but embed_dim is {self.fc_emb.out_features}'
+            )
+        return caption
+
+
+def valid_cells(
+    shapes: Sequence[Sequence[int]],
+    padded: Sequence[int],
+    grid: Sequence[int],
+) -> Tensor:
+    """Tell the cells of a feature map that lie in an image from those in its padding.
+
+    Args:
+        shapes (Sequence[Sequence[int]]): (height, width) of each of B images in pixels.
+        padded (Sequence[int]): (H, W) of the batch.
+        grid (Sequence[int]): (h, w) of the feature map.
+
+    Returns:
+        Tensor: (B, h, w) bool on the CPU, True where the centre of a cell is in the
+        image.
+
+    Examples:
+        >>> valid_cells([(4, 8), (8, 5)], (8, 8), (2, 2)).long().tolist()
+        [[[1, 1], [0, 0]], [[1, 0], [1, 0]]]
+    """
+    rows, columns = (
+        (torch.arange(n) + 0.5) * size / n for n, size in zip(grid, padded, strict=True)
+    )
+    return torch.stack(
+        [(rows < shape[0])[:, None] & (columns < shape[1])[None, :] for shape in shapes]
+    )
+
+
+def draw_cells(valid: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """Draw valid cells of each image at random, each at most once.
+
+    Args:
+        valid (Tensor): (B, N) bool.
+        number (int): How many, at least 1.
+
+    Returns:
+        tuple[Tensor, Tensor]: Places (B, K) int64 with K = min(number, N), and which
+        of them are valid, (B, K) bool.
+    """
+    lots = torch.rand(valid.shape).masked_fill(~valid, -1.0)
+    drawn = lots.topk(min(number, valid.shape[1]), dim=1)
+    return drawn.indices, drawn.values >= 0
