@@ -55,7 +55,8 @@ def prepare_coco_dataset(
             output keeps with the images.
         out (str | Path): COCO file to write.
         vocabulary (str | Path, optional): See
-            :func:`~mmdet_ovis.language.vocabularies.load_vocabulary`.
+            :func:`~mmdet_ovis.language.vocabularies.load_vocabulary`. Pseudo labels may
+            name a class by its synonyms.
         classes (Sequence[str], optional): Names.
         split (str, optional): ``'base'``, ``'novel'`` or ``'all'`` (both).
         base (str | Sequence[str], optional): Base classes: a named split, or names.
@@ -148,26 +149,28 @@ def read_categories(vocabulary: str | Path) -> list[_Category]:
         vocabulary (str | Path): See :func:`prepare_coco_dataset`.
 
     Returns:
-        list[dict]: With ``id``, ``name`` and ``supercategory``.
+        list[dict]: With ``id``, ``name`` and ``supercategory``, and ``synonyms`` of
+        those that have some.
 
     Raises:
         FileNotFoundError: If there is no such file or name.
         ValueError: If it is broken; the message names file and entry.
     """
-    names = load_vocabulary(vocabulary).names
+    words = load_vocabulary(vocabulary)
     content = read_json(vocabulary) if Path(vocabulary).suffix == '.json' else None
     categories = content.get('categories') if isinstance(content, Mapping) else None
     if not isinstance(categories, list) or not all('id' in cat for cat in categories):
-        return number_names(names)
+        return _with_synonyms(number_names(words.names), words)
     of_names = {cat['name']: cat for cat in reversed(categories)}
-    return [
+    categories = [
         {
             'id': of_names[name]['id'],
             'name': name,
             'supercategory': of_names[name].get('supercategory', 'object'),
         }
-        for name in names
+        for name in words.names
     ]
+    return _with_synonyms(categories, words)
 
 
 def read_reference(ref: str | Path, image_dir: str | Path | None = None) -> Reference:
@@ -214,6 +217,19 @@ def _sized(
         'height': size[0],
         'width': size[1],
     }
+
+
+def _with_synonyms(
+    categories: Sequence[_Category], words: Vocabulary
+) -> list[_Category]:
+    """Add what a vocabulary also says for its names: pseudo labels may say it, too."""
+    synonyms = {name: words.forms(i)[1:] for i, name in enumerate(words.names)}
+    return [
+        {**category, 'synonyms': list(synonyms[category['name']])}
+        if synonyms[category['name']]
+        else category
+        for category in categories
+    ]
 
 
 def _names(classes: ClassList, known: Sequence[str]) -> tuple[str, ...]:

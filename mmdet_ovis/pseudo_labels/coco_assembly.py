@@ -106,9 +106,9 @@ def assemble_coco(
         inputs (Sequence[str | Path]): What :func:`.reader.iter_pseudo_images` reads,
             paths or glob patterns.
         out (str | Path): COCO file to write.
-        categories (Sequence[Mapping], optional): COCO categories: the classes. Defaults
-            to None: the words that are kept, sorted, with ids from 1 (those of COCO
-            have COCO's).
+        categories (Sequence[Mapping], optional): COCO categories: the classes; words
+            may also be their ``synonyms``, if they have some. Defaults to None: the
+            words that are kept, sorted, with ids from 1 (those of COCO have COCO's).
         options (AssemblyOptions, optional): What to keep. Defaults to
             ``PRESETS['default']``.
         base_novel (BaseNovel, optional): Base and novel classes, which get ``split``.
@@ -129,7 +129,7 @@ def assemble_coco(
     by_image = _read(paths, reference)
     wanted = None
     if categories is not None:
-        wanted = {name_key(cat['name']): cat['name'] for cat in categories}
+        wanted = _names_by_form(categories)
     known = {cat['id']: cat['name'] for cat in reference.head.get('categories', [])}
     selection = ClassSelection(options, wanted, known)
     images = sorted(reference.head['images'], key=lambda x: (x['file_name'], x['id']))
@@ -168,6 +168,17 @@ def assemble_coco(
         dropped=selection.dropped,
         scores=_histogram([ann['score'] for ann in chosen]),
     )
+
+
+def _names_by_form(categories: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Say which class a word stands for; names go before synonyms."""
+    names = {name_key(cat['name']): cat['name'] for cat in categories}
+    synonyms = {
+        name_key(form): cat['name']
+        for cat in reversed(categories)  # the first one has it
+        for form in cat.get('synonyms', ())
+    }
+    return synonyms | names
 
 
 def _marked(

@@ -155,6 +155,21 @@ def test_ids_of_a_vocabulary_file(prepare, write):
     assert classes(content) == {'categories': 1}  # a vocabulary of one name
 
 
+def test_words_may_be_synonyms(prepare, write):
+    """Of two classes with one form the first has it, and a name goes before all."""
+    words = write('names.txt', 'animal|gnu|cat\nyak|gnu|person\nhound|dog\ncat\n')
+    content, summary = prepare(vocabulary=words, min_conf=0.1)
+    told = {ann['image_id']: [] for ann in content['annotations']}
+    for ann in content['annotations']:
+        told[ann['image_id']].append(ann['word'])
+    assert told == {7: ['hound', 'yak'], 9: ['animal', 'cat']}
+    assert not summary.dropped.total
+    (hound,) = (cat for cat in content['categories'] if cat['name'] == 'hound')
+    assert hound['synonyms'] == ['dog']
+    (cat,) = (cat for cat in content['categories'] if cat['name'] == 'cat')
+    assert 'synonyms' not in cat
+
+
 def test_options_go_before_the_preset(prepare):
     assert len(found(prepare(min_conf=0.1, nms_iou=None)[0])) == 4
     content, _ = prepare(preset='compat', min_conf=0.95)

@@ -36,8 +36,8 @@ def parse_args() -> argparse.Namespace:
         required=True,
         nargs='+',
         metavar='GLOB',
-        help='outputs of generate_pseudo_masks.py, or COCO files and results with '
-        'words; paths or patterns',
+        help='outputs of generate_pseudo_masks.py or cmpl/extract_pseudo_masks.py, or '
+        'COCO files and results with words; paths or patterns',
     )
     parser.add_argument(
         '--ref',
@@ -54,8 +54,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--vocabulary',
         metavar='NAME',
-        help='classes: coco80, coco65, lvis, ..., or a .txt or .json file (default: '
-        'the words that occur)',
+        help='classes: coco80, coco65, lvis, ..., or a .txt or .json file, whose '
+        'synonyms count as well (default: the words that occur)',
     )
     parser.add_argument(
         '--classes', nargs='+', metavar='WORD', help='keep these classes only'

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...pseudo_labels import OutputInUseError, Shard, SignatureMismatchError
 from ...pseudo_labels.quarantine import ALWAYS_TOLERATED, DEFAULT_MAX_BROKEN
 from ...pseudo_labels.store import CHUNK_SIZE
+from ...utils.cli import add_cfg_options, add_trust_checkpoint
 from .collecting import no_progress
+from .extract import extract_pseudo_labels
 from .launch import LAUNCHERS, Place
+from .networks import AffinityNetwork, EvidenceNetwork
 from .summary import ExtractionSummary
 
 EXIT_CODES = """
@@ -108,6 +112,53 @@ def add_process_options(parser: argparse.ArgumentParser) -> None:
         help=f'images between two writes, and the grain of shards; one for all '
         f'processes of a run (default: {CHUNK_SIZE})',
     )
+
+
+def add_extraction_options(
+    parser: argparse.ArgumentParser, weights: str, example: str, option: str
+) -> None:
+    """Add what extractions have in common, whatever network they ask.
+
+    Args:
+        parser (ArgumentParser): Changed in place.
+        weights (str): What the checkpoint is.
+        example (str): A config.
+        option (str): A setting of it that users would override.
+    """
+    parser.add_argument('config', help=f'config, such as {example}')
+    parser.add_argument('checkpoint', help=weights)
+    add_job_options(parser)
+    parser.add_argument(
+        '--use-gt-masks',
+        type=int,
+        choices=[0, 1],
+        default=1,
+        help='compare with the masks of seen classes and store gt_iou (default: 1)',
+    )
+    parser.add_argument(
+        '--ann-dir',
+        metavar='FOLDER',
+        help='when all is done, write {image_id}.json for each image here as well',
+    )
+    add_cfg_options(parser, option)
+    add_trust_checkpoint(parser)
+
+
+def run_extraction(
+    args: argparse.Namespace, network: type[EvidenceNetwork] = AffinityNetwork
+) -> int:
+    """Run the share of this process of an extraction, and print the summary.
+
+    Args:
+        args (Namespace): Options of :func:`add_extraction_options`, and arguments of
+            the source.
+        network (type[EvidenceNetwork]): What looks at the images.
+
+    Returns:
+        int: The exit code.
+    """
+    given = {**vars(args), 'use_gt_masks': bool(args.use_gt_masks)}
+    return run_job(partial(extract_pseudo_labels, network=network), given)
 
 
 def run_job(job: Callable[..., ExtractionSummary], args: dict[str, Any]) -> int:

@@ -1,9 +1,9 @@
-"""Extraction: from a trained affinity network to pseudo annotations of a dataset.
+"""Extraction: from a trained network to pseudo annotations of a dataset.
 
-The network runs in this process, reading in threads ahead of it, grouping and encoding
-in a pool of workers, and the results go into a store that survives a kill at any moment
-and that other processes may share. The output has the same bytes for any number of
-workers, shards and interruptions.
+The network runs in this process, reading in threads ahead of it, the source (grouping,
+encoding) in a pool of workers, and the results go into a store that survives a kill at
+any moment and that other processes may share. The output has the same bytes for any
+number of workers, shards and interruptions.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from ...pseudo_labels.shards import Shard
 from ...pseudo_labels.store import CHUNK_SIZE, PseudoLabelStore
 from ...utils.progress import show_progress
 from .collecting import Progress
-from .inputs import AffinityNetwork, ImageReader
+from .inputs import ImageReader
 from .job import already_complete, interruptible, summarize
 from .launch import Place
 from .loop import ExtractionLoop
+from .networks import AffinityNetwork, EvidenceNetwork
 from .ranking import make_pool
 from .setup import build_source, load_extraction_config, run_signature
 from .summary import ExtractionSummary
@@ -37,7 +38,6 @@ def extract_pseudo_labels(
     checkpoint: str | Path,
     out: str | Path,
     use_gt_masks: bool = True,
-    topk: int | None = None,
     limit: int | None = None,
     workers: int | None = None,
     cfg_options: Mapping[str, Any] | None = None,
@@ -48,10 +48,11 @@ def extract_pseudo_labels(
     chunk_size: int = CHUNK_SIZE,
     shard: Shard | None = None,
     ann_dir: str | Path | None = None,
-    rescale: bool | None = None,
     progress: Progress = show_progress,
+    network: type[EvidenceNetwork] = AffinityNetwork,
+    **options: Any,
 ) -> ExtractionSummary:
-    """Extract pseudo annotations from the affinities of a network.
+    """Extract pseudo annotations from what a network sees.
 
     Repeating a call resumes it; when it is complete, it returns at once. Several
     processes may work on one output, each on a shard of its own; who comes last
@@ -59,20 +60,20 @@ def extract_pseudo_labels(
 
     Args:
         config (Config | str | Path): Config with ``model``, ``test_dataloader`` (the
-            images to extract from), and optionally ``pa_to_masks`` (parameters of
-            :class:`pa_lib.GroupingConfig`) and ``extraction`` (arguments of the
-            source, see :func:`.setup.build_source`). The pipeline of the
-            dataset is called from several threads, and must do the same whenever it is
-            called.
+            images to extract from), and optionally ``extraction`` (arguments of the
+            source, see :func:`.setup.build_source`) and, for affinities,
+            ``pa_to_masks`` (parameters of :class:`pa_lib.GroupingConfig`). The pipeline
+            of the dataset is called from several threads, and must do the same whenever
+            it is called.
         checkpoint (str | Path): Weights of the network.
         out (str | Path): JSON file to write: a list with the annotations of each
             image, in dataset order. Beside it come ``.summary.json``, ``.run.json``
-            and, if images could not be processed, ``.quarantine.jsonl``.
+            and, if images could not be processed, ``.quarantine.jsonl``; where words
+            are looked for, maybe ``.dropped.jsonl``.
         use_gt_masks (bool): Compare with the seen instances of the annotation file
             (``gt_iou``); otherwise ``gt_iou`` is 0. Defaults to True.
-        topk (int, optional): Masks an image; overrides the config.
         limit (int, optional): Process the first images only.
-        workers (int, optional): Processes for grouping and encoding; 0 does it in
+        workers (int, optional): Processes for the source; 0 runs it in
             this process. Defaults to the number of cores less one, at most 8.
         cfg_options (Mapping, optional): Changes to the config.
         overwrite (bool): Start over instead of resuming. Defaults to False.
@@ -86,9 +87,11 @@ def extract_pseudo_labels(
         shard (Shard, optional): Part of the images to process. Defaults to all.
         ann_dir (str | Path, optional): Folder for one file an image, written when the
             output is complete.
-        rescale (bool, optional): Masks at the size of the original images rather than
-            of the network input; overrides the config.
         progress (Progress): How progress is shown.
+        network (type[EvidenceNetwork]): What looks at the images. Defaults to a network
+            that predicts affinities.
+        **options: Arguments of the source that override the config, such as ``topk``
+            (masks an image); None changes nothing.
 
     Returns:
         ExtractionSummary: What was found, and the time it took.
@@ -104,9 +107,9 @@ def extract_pseudo_labels(
         OSError: If the output cannot be written; what is done so far is kept.
     """
     start = time.monotonic()
-    cfg = load_extraction_config(config, cfg_options)
-    source = build_source(cfg, topk, rescale)
-    signature = run_signature(cfg, checkpoint, source, use_gt_masks, limit)
+    cfg = load_extraction_config(config, cfg_options, network)
+    source = build_source(cfg, network, options)
+    signature = run_signature(cfg, checkpoint, source, use_gt_masks, limit, network)
     counts = None if overwrite else completed_counts(out, signature)
     if counts is not None and ann_dir is None:
         return already_complete(out, counts)
@@ -123,12 +126,14 @@ def extract_pseudo_labels(
             loop = ExtractionLoop(reader, store)
             if loop.pending:
                 device = device or get_device()
-                network = AffinityNetwork(cfg, checkpoint, device, trust_checkpoint)
+                model = network(
+                    cfg, checkpoint, device, trust_checkpoint, reader.dataset.metainfo
+                )
                 n_workers = Place.of('none').workers if workers is None else workers
                 with make_pool(
                     cfg, source, n_workers, device, trust_checkpoint
                 ) as pool:
-                    loop.run(network, pool, progress)
+                    loop.run(model, pool, progress)
             with store.completing() as counts:
                 loop.seconds['total'] = time.monotonic() - start
                 summary = summarize(store, counts, len(loop.pending), loop.seconds)

@@ -9,12 +9,12 @@ from contextlib import closing
 from itertools import islice
 from typing import Any, TypeVar
 
-from ...pseudo_labels.sources import AffinityEvidence
 from ...pseudo_labels.store import PseudoLabelStore
 from ...utils.progress import show_progress
 from .collecting import CollectingLoop, Progress
 from .images import BrokenImageError
-from .inputs import AffinityNetwork, ImageReader, Sample
+from .inputs import ImageReader, Sample
+from .networks import EvidenceNetwork
 from .pool import SourcePool
 
 Task = TypeVar('Task')
@@ -28,7 +28,7 @@ _AHEAD = 2
 
 
 class ExtractionLoop(CollectingLoop):
-    """Predicts affinities of what the store lacks.
+    """Asks the network about what the store lacks.
 
     Args:
         reader (ImageReader): Reads the images, some of them ahead of time.
@@ -48,7 +48,7 @@ class ExtractionLoop(CollectingLoop):
 
     def run(
         self,
-        network: AffinityNetwork,
+        network: EvidenceNetwork,
         pool: SourcePool,
         progress: Progress = show_progress,
     ) -> None:
@@ -56,26 +56,23 @@ class ExtractionLoop(CollectingLoop):
         self.collect(self._batches(network, pool), pool, progress)
 
     def _batches(
-        self, network: AffinityNetwork, pool: SourcePool
+        self, network: EvidenceNetwork, pool: SourcePool
     ) -> Iterator[list[tuple[int, Any]]]:
         with closing(read_ahead(self.reader.read, self.pending)) as samples:
             for position, sample in samples:
                 yield [(position, self._start(sample, network, pool))]
 
     def _start(
-        self, reading: Future[Sample], network: AffinityNetwork, pool: SourcePool
+        self, reading: Future[Sample], network: EvidenceNetwork, pool: SourcePool
     ) -> Any:
         """Predict one image; return its result to be, or why there will be none."""
         try:
             with self.measure('reading'):
                 sample = reading.result()
             with self.measure('network'):
-                affinity = network.predict(sample)
+                evidence = network.predict(sample)
         except BrokenImageError as error:
             return str(error)
-        evidence = AffinityEvidence(
-            sample.image_id, sample.ori_shape, sample.gt_rles, affinity
-        )
         return pool.submit(evidence, sample.data['inputs'])
 
 

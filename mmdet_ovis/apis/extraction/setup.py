@@ -15,17 +15,21 @@ from ...utils.conversion import to_json
 from ...version import __version__
 from ..oln_ranker import RANKER_KEY, ranker_signature, split_grouping
 from ..running import load_job_config
-from .inputs import annotation_file, model_cfg
+from .inputs import annotation_file
+from .networks import AffinityNetwork, EvidenceNetwork, model_cfg
 
 
 def load_extraction_config(
-    config: Config | str | Path, cfg_options: Mapping[str, Any] | None = None
+    config: Config | str | Path,
+    cfg_options: Mapping[str, Any] | None = None,
+    network: type[EvidenceNetwork] = AffinityNetwork,
 ) -> Config:
     """Load a config and make it the one that registries resolve names for.
 
     Args:
         config (Config | str | Path): A config or its file.
         cfg_options (Mapping, optional): Changes to it.
+        network (type[EvidenceNetwork]): What is to look at the images.
 
     Returns:
         Config: A copy.
@@ -35,46 +39,52 @@ def load_extraction_config(
         ValueError: If it cannot be parsed, or is not one for extraction.
     """
     return load_job_config(
-        config,
-        cfg_options,
-        ('model', 'test_dataloader'),
-        'configs/pairwise_affinity/pa_extract.py',
+        config, cfg_options, ('model', 'test_dataloader'), network.example
     )
 
 
 def build_source(
-    cfg: Config, topk: int | None = None, rescale: bool | None = None
+    cfg: Config,
+    network: type[EvidenceNetwork] = AffinityNetwork,
+    options: Mapping[str, Any] | None = None,
 ) -> PseudoLabelSource:
-    """Build the source that turns affinities into annotations.
+    """Build the source that turns evidence into annotations.
 
     Args:
         cfg (Config): ``extraction`` holds the arguments of the source, with its
-            ``type`` in mmdet's ``TASK_UTILS`` (default: ``AffinitySource``). The
-            grouping parameters are ``pa_to_masks``, at the top level or else in
-            ``model.test_cfg``.
-        topk (int, optional): Overrides ``extraction.topk``.
-        rescale (bool, optional): Overrides ``extraction.rescale``.
+            ``type`` in mmdet's ``TASK_UTILS`` (default: that of the network). The
+            grouping parameters of an ``AffinitySource`` are ``pa_to_masks``, at the
+            top level or else in ``model.test_cfg``.
+        network (type[EvidenceNetwork]): What looks at the images.
+        options (Mapping, optional): Arguments that override those of the config; None
+            changes nothing.
 
     Returns:
         PseudoLabelSource: The source.
 
     Raises:
-        ValueError: If there is no source of that type, or an argument is wrong.
+        ValueError: If there is no source of that type, it needs other evidence, or an
+            argument is wrong.
     """
     args = dict(cfg.get('extraction') or {})
-    args.setdefault('type', 'AffinitySource')
+    args.setdefault('type', network.source)
     cls = TASK_UTILS.get(args['type'])
     if cls is None:
         raise ValueError(
             f"extraction.type '{args['type']}' is not registered in TASK_UTILS; "
-            'AffinitySource is what groups affinities'
+            f'{network.source} is what works on {network.evidence.__name__}'
+        )
+    if not issubclass(network.evidence, cls.evidence):
+        raise ValueError(
+            f'{args["type"]} works on {cls.evidence.__name__}, and this extraction '
+            f'gives it {network.evidence.__name__}; use a config such as '
+            f'{network.example}'
         )
     grouping, _ = split_grouping(cfg)
     if grouping is not None and issubclass(cls, AffinitySource):
         args.setdefault('pa_to_masks', grouping)
-    overrides = {'topk': topk, 'rescale': rescale}
-    args.update({key: value for key, value in overrides.items() if value is not None})
-    return TASK_UTILS.build(args)
+    changes = {k: v for k, v in (options or {}).items() if v is not None}
+    return TASK_UTILS.build(args | changes)
 
 
 def run_signature(
@@ -83,17 +93,20 @@ def run_signature(
     source: PseudoLabelSource,
     use_gt_masks: bool,
     limit: int | None,
+    network: type[EvidenceNetwork] = AffinityNetwork,
 ) -> RunSignature:
     """Collect what the output depends on.
 
     Raises:
-        FileNotFoundError: If checkpoint or annotation file are missing.
+        FileNotFoundError: If checkpoint, annotation file or another file are missing.
+        ValueError: If the config does not name one of them.
     """
     _, ranker = split_grouping(cfg)
     judge = {} if ranker is None else {RANKER_KEY: ranker_signature(ranker)}
     return RunSignature(
         {
             **judge,
+            **network.ingredients(cfg),
             'version': __version__,
             'model': to_json(model_cfg(cfg)),
             'dataset': to_json(cfg.test_dataloader.dataset),

@@ -10,6 +10,7 @@ from .base import (
 )
 from .file import FileSource
 from .gradcam import GradCamEvidence, GradCamSource
+from .teacher import TeacherEvidence, TeacherSource
 
 __all__ = [
     'AffinityEvidence',
@@ -21,5 +22,7 @@ __all__ = [
     'GradCamSource',
     'PseudoLabelSource',
     'SourceOutput',
+    'TeacherEvidence',
+    'TeacherSource',
     'build_annotations',
 ]

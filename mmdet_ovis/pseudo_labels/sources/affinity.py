@@ -53,6 +53,7 @@ class AffinitySource(PseudoLabelSource):
     """
 
     name = 'pa'
+    evidence = AffinityEvidence
 
     def __init__(
         self,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from pycocotools import mask as mask_api
 
 from ...structures.pseudo_annotation import RLE, PseudoAnnotation
+
+NO_WORD: Final = 'no_known_word'
+"""Reason for an image none of whose captions names a class."""
 
 _DECIMALS = 6
 """Enough for any threshold, and the same text on every machine."""
@@ -73,6 +76,9 @@ class PseudoLabelSource(ABC):
 
     name: str
     """What stands under ``source`` in its annotations."""
+
+    evidence: ClassVar[type[Evidence]] = Evidence
+    """What :meth:`annotate` needs to be given."""
 
     @property
     @abstractmethod

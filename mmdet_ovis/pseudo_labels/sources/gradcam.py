@@ -24,6 +24,7 @@ from ..filters import suppress_overlaps
 from ..mask_cleaning import MaskCleaning, encode_mask
 from ..proposals.base import ProposalProvider
 from .base import (
+    NO_WORD,
     DroppedPhrase,
     PseudoLabelSource,
     SourceOutput,
@@ -31,8 +32,6 @@ from .base import (
 )
 from .gradcam_evidence import FoundObject, GradCamEvidence, check_sizes
 
-NO_WORD: Final = 'no_known_word'
-"""Reason for an image none of whose captions names a class."""
 FLAT: Final = 'flat_activation'
 NO_PROPOSAL: Final = 'no_proposal'
 LOW_CONFIDENCE: Final = 'low_confidence'
@@ -98,6 +97,7 @@ class GradCamSource(PseudoLabelSource):
     """
 
     name = 'gradcam'
+    evidence = GradCamEvidence
 
     def __init__(
         self,
