@@ -89,12 +89,18 @@ def class_names(metainfo: Mapping[str, Any], what: str) -> tuple[str, ...]:
         tuple[str, ...]: In the order of the labels.
 
     Raises:
-        ValueError: If it names none.
+        ValueError: If it names none, or is a list, as mmdet's ``ConcatDataset`` reports
+            it for datasets that do not agree.
 
     Examples:
         >>> class_names({'classes': ('cat', 'dog')}, 'the training set')
         ('cat', 'dog')
     """
+    if not isinstance(metainfo, Mapping):
+        raise ValueError(
+            f'the parts of {what} differ in classes or in what else they report '
+            '(metainfo); one model has one vocabulary in training'
+        )
     names = tuple(metainfo.get('classes', ()))
     if not names:
         raise ValueError(f'{what} names no classes (metainfo.classes)')

@@ -1,7 +1,11 @@
 """Networks and their parts, registered in mmdet's ``MODELS``."""
 
 from .dense_heads import OlnRPNHead
-from .detectors import PairwiseAffinityPredictor, WeaklySupervisedProposalNetwork
+from .detectors import (
+    CrossModalPseudoLabel,
+    PairwiseAffinityPredictor,
+    WeaklySupervisedProposalNetwork,
+)
 from .layers import (
     ConvBlock,
     EmbeddingClassifier,
@@ -15,15 +19,22 @@ from .layers import (
 )
 from .losses import (
     AffinityLoss,
+    PseudoLabelWeighting,
     SoftFocalAffinityLoss,
     affinity_loss,
+    grounding_distances,
+    grounding_losses,
+    grounding_scores,
     multiple_instance_loss,
     proposal_log_scores,
     weighted_mask_cross_entropy,
 )
-from .matchers import ImageTextMatcher
+from .matchers import CaptionGrounding, ImageTextMatcher
 from .roi_heads import (
+    CMPLRoIHead,
     EmbeddingBBoxHead,
+    LabelledObjectAssigner,
+    NoisyFCNMaskHead,
     ObjectnessMixin,
     ObjectnessRandomSampler,
     ObjectnessWeightedRandomSampler,
@@ -46,11 +57,16 @@ from .seg_heads import BaseAffinityHead, SimpleAffinityHead, UPerAffinityHead
 __all__ = [
     'AffinityLoss',
     'BaseAffinityHead',
+    'CMPLRoIHead',
+    'CaptionGrounding',
     'ConvBlock',
+    'CrossModalPseudoLabel',
     'EmbeddingBBoxHead',
     'EmbeddingClassifier',
     'ImageTextMatcher',
     'InstalledVocabulary',
+    'LabelledObjectAssigner',
+    'NoisyFCNMaskHead',
     'ObjectnessMixin',
     'ObjectnessRandomSampler',
     'ObjectnessWeightedRandomSampler',
@@ -59,6 +75,7 @@ __all__ = [
     'OlnRPNHead',
     'OlnRoIHead',
     'PairwiseAffinityPredictor',
+    'PseudoLabelWeighting',
     'PyramidPooling',
     'Shared2FCBBoxScoreHead',
     'Shared2FCWSDDNHead',
@@ -79,6 +96,9 @@ __all__ = [
     'affinity_targets',
     'affinity_weights',
     'class_scores',
+    'grounding_distances',
+    'grounding_losses',
+    'grounding_scores',
     'instance_palette',
     'multiple_instance_loss',
     'proposal_log_scores',

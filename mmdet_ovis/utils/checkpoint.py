@@ -42,6 +42,10 @@ _DAMAGE = (  # what the unpicklers raise on bytes that are no checkpoint
     struct.error,
     zipfile.BadZipFile,
 )
+_BENCHMARK = (
+    'it looks like the original code of OVR-CNN or CMPL; convert it with '
+    'tools/model_converters/convert_cmpl.py'
+)
 _trusted = False
 
 
@@ -208,6 +212,9 @@ def load_model_checkpoint(
 ) -> dict:
     """Load weights into a model and insist that they fit.
 
+    A model that takes weights of another one says how: its ``adapt_state_dict`` gives
+    them the names that they have here.
+
     Args:
         model (nn.Module): The model, changed in place.
         path (str | PathLike): A checkpoint with ``state_dict``, or a state dict.
@@ -223,6 +230,8 @@ def load_model_checkpoint(
     """
     checkpoint = load_checkpoint(path, trust=trust)
     state = model_state(checkpoint, path)
+    if hasattr(model, 'adapt_state_dict'):
+        state = model.adapt_state_dict(state)
     check_state_dict(model, state, path)
     model.load_state_dict(state, strict=True)
     MMLogger.get_current_instance().info('loaded weights of %s', path)
@@ -258,9 +267,15 @@ def model_state(
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise CheckpointError(
                 f'{source} is not a checkpoint of a model: {key!r} is a '
-                f'{type(value).__name__}, not a tensor'
+                f'{type(value).__name__}, not a tensor{_hint(key, value)}'
             )
     return {key.removeprefix('module.'): value for key, value in state.items()}
+
+
+def _hint(key: Any, value: Any) -> str:
+    if key != 'model' or not isinstance(value, Mapping):
+        return ''
+    return f'; {_BENCHMARK}' if any('backbone.body.' in str(k) for k in value) else ''
 
 
 def check_state_dict(

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from cmpl_case import detector_config
 from mmdet.structures import DetDataSample
 from ov_case import (
     ENCODER,
@@ -405,3 +406,24 @@ def test_a_detector_without_words(tmp_path, bank):
     )
     with pytest.raises(ValueError, match='takes the config of a two-stage detector'):
         OVISInferencer(cfg, tmp_path / 'x.pth', bank, device='cpu')
+
+
+@pytest.mark.parametrize('who', ['student', 'teacher'])
+def test_a_student_with_its_teacher(detector, bank, tmp_path, who):
+    """From the weights of a plain detector both find what it finds."""
+    cfg = tiny_config()
+    cfg.model = dict(
+        type='CrossModalPseudoLabel',
+        detector=detector_config(),
+        semi_test_cfg=dict(predict_on=who),
+    )
+    cfg.model.detector.test_cfg.rcnn.score_thr = 0.0
+    pair = OVISInferencer(cfg, detector[1], bank, device='cpu', settings=ALL)
+    plain = OVISInferencer(*detector, bank, device='cpu', settings=ALL)
+    image = picture()
+    found, expected = (
+        one.set_vocabulary(WORDS)(image).pred_instances for one in (pair, plain)
+    )
+    assert len(found) == len(expected) > 0
+    assert torch.allclose(found.bboxes, expected.bboxes, atol=1e-4)
+    assert torch.equal(found.masks, expected.masks)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmdet.registry import HOOKS
+from mmdet.registry import DATASETS, HOOKS, MODELS
 from torch import nn
-from vocabulary_case import Head, WordyModel, loader, make_runner
+from vocabulary_case import Head, WordyDataset, WordyModel, loader, make_runner
 
 from mmdet_ovis.engine.hooks.vocabulary_hook import VocabularyHook
 from mmdet_ovis.engine.vocabulary import (
@@ -100,6 +100,58 @@ def test_case_19_validation_changes_nothing_in_training(tmp_path):
     assert before.shape == (1, 4)
     runner.val()
     assert torch.equal(runner.model.head(features), before)
+
+
+@MODELS.register_module(force=True)
+class CaptionedModel(WordyModel):
+    """Learns words of captions, too."""
+
+    caption_names = None
+
+    def set_caption_vocabulary(self, names) -> None:
+        self.caption_names = names
+        self.seen.append(('captions', names))
+
+
+@DATASETS.register_module(force=True)
+class CaptionedDataset(WordyDataset):
+    def __init__(self, caption_vocabulary=None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if caption_vocabulary is not None:
+            self.metainfo['caption_vocabulary'] = tuple(caption_vocabulary)
+
+
+def captioned(words):
+    train = loader('abc')
+    train['dataset'].update(type='CaptionedDataset', caption_vocabulary=words)
+    return dict(model=dict(type='CaptionedModel'), train_dataloader=train)
+
+
+def test_words_of_captions_are_those_of_the_training_set(tmp_path):
+    runner = make_runner(tmp_path, 'captions', **captioned(['x', 'y']))
+    runner.train()
+    model = runner.model
+    assert model.caption_names == ('x', 'y')
+    assert model.seen[0] == ('captions', ('x', 'y'))  # before the first iteration
+    assert [entry for entry in model.seen if entry[0] == 'captions'] == model.seen[:1]
+    assert model.head.vocabulary == tuple('abc')
+
+
+@pytest.mark.parametrize('words', [None, []])
+def test_words_of_captions_need_a_vocabulary(tmp_path, words):
+    runner = make_runner(tmp_path, f'without{words}', **captioned(words))
+    with pytest.raises(
+        ValueError, match=r'CaptionedModel learns words .* names no caption_vocabulary'
+    ):
+        runner.train()
+
+
+def test_words_of_captions_concern_nobody_else(tmp_path):
+    runner = make_runner(
+        tmp_path, 'plain', **captioned(['x']) | dict(model=dict(type='WordyModel'))
+    )
+    runner.train()
+    assert runner.model.head.vocabulary == tuple('abc')
 
 
 @pytest.mark.parametrize('stage', ['train', 'val', 'test'])

@@ -128,6 +128,14 @@ def test_weights_of_the_original_are_to_be_converted(tmp_path):
         load_model_checkpoint(nn.Linear(2, 3), path)
 
 
+def test_weights_of_maskrcnn_benchmark_are_to_be_converted(tmp_path):
+    path = tmp_path / 'original.pth'
+    state = {'module.backbone.body.stem.conv1.weight': torch.zeros(1)}
+    torch.save({'model': state, 'iteration': 3}, path)
+    with pytest.raises(CheckpointError, match=r'convert_cmpl\.py'):
+        load_model_checkpoint(nn.Linear(2, 3), path)
+
+
 def test_weights_are_loaded_also_without_ddp_prefix(tmp_path):
     source, model = nn.Linear(2, 3), nn.Linear(2, 3)
     path = tmp_path / 'w.pth'

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
@@ -26,7 +27,9 @@ class VocabularyHook(Hook):
     Training, validation and test each have the classes of their own dataset
     (``metainfo['classes']``), and after validation and test the model has those of
     before. The heads look the text vectors up; a name without vector, or one that is
-    given twice, ends the run before its first iteration.
+    given twice, ends the run before its first iteration. A model that learns words of
+    captions (it has ``set_caption_vocabulary``) also gets ``caption_vocabulary`` of the
+    training set.
 
     Checkpoints record where the text vectors come from (``meta['text_space']``): one
     that was trained with vectors of another text encoder, dimension or normalisation is
@@ -42,6 +45,7 @@ class VocabularyHook(Hook):
         """Install the names of the training set."""
         names = _names(runner.train_dataloader, 'the training set')
         set_vocabulary(runner.model, names)
+        self._set_caption_vocabulary(runner)
         runner.logger.info('vocabulary of the training: %s', _shorten(names))
 
     def before_val(self, runner: Runner) -> None:
@@ -72,6 +76,21 @@ class VocabularyHook(Hook):
         """
         trained = (checkpoint.get('meta') or {}).get('text_space', {})
         check_text_spaces(runner.model, trained, 'the checkpoint')
+
+    def _set_caption_vocabulary(self, runner: Runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not callable(getattr(model, 'set_caption_vocabulary', None)):
+            return
+        metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', {})
+        names = tuple(metainfo.get('caption_vocabulary', ()))
+        if not names:
+            raise ValueError(
+                f'{type(model).__name__} learns words of captions, but the training '
+                'set names no caption_vocabulary; set words_file of the dataset to a '
+                'file of tools/cmpl/parse_captions.py'
+            )
+        model.set_caption_vocabulary(names)
+        runner.logger.info('vocabulary of the captions: %s', _shorten(names))
 
     def _enter(self, runner: Runner, dataloader: DataLoader, what: str) -> None:
         self._evaluation.close()  # of an evaluation that broke off

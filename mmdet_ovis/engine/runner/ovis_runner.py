@@ -83,6 +83,9 @@ class OVISRunner(Runner):
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load a checkpoint; unless a new training starts from it, it must fit exactly.
 
+        A model that takes weights of another one (``adapt_state_dict``) is tested with
+        them and starts from them, but is not resumed.
+
         Raises:
             FileNotFoundError: If it does not exist.
             CheckpointError: If it cannot be read, or is of another model.
@@ -90,6 +93,8 @@ class OVISRunner(Runner):
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)
         state = model_state(checkpoint, filename)
         model = self.model.module if is_model_wrapper(self.model) else self.model
+        if not self._resume and hasattr(model, 'adapt_state_dict'):
+            state = model.adapt_state_dict(state)
         if self._resume or not isinstance(self._train_loop, BaseLoop):
             check_state_dict(model, state, filename)
         elif not state.keys() & model.state_dict().keys():

@@ -140,6 +140,35 @@ class VocabularyMixin:
         finally:
             self.install(before)
 
+    @contextmanager
+    def using_installed(self, vocabulary: InstalledVocabulary) -> Iterator[None]:
+        """Within this context, have another vocabulary, without looking anything up.
+
+        Args:
+            vocabulary (InstalledVocabulary): As for :meth:`install`.
+        """
+        before = self.installed
+        self.install(vocabulary)
+        try:
+            yield
+        finally:
+            self.install(before)
+
+    def text_vectors(self, names: Sequence[str]) -> Tensor:
+        """Look up text vectors as they stand in the bank.
+
+        Args:
+            names (Sequence[str]): n names of the bank, classes of this head or not.
+
+        Returns:
+            Tensor: (n, D) float32, on the device of the head.
+
+        Raises:
+            ValueError: If there is no bank, or it lacks a name.
+        """
+        vectors = torch.from_numpy(self._load_bank().select(names))
+        return vectors.to(self.classifier.class_vectors.device)
+
     def _vectors(self, names: tuple[str, ...], embeddings: Tensor | None) -> Tensor:
         if embeddings is None:
             return torch.from_numpy(self._load_bank().select(names))

@@ -1,5 +1,6 @@
 """Networks that tell whether images and texts belong together."""
 
+from .caption_grounding import CaptionGrounding
 from .image_text_matcher import ImageTextMatcher
 
-__all__ = ['ImageTextMatcher']
+__all__ = ['CaptionGrounding', 'ImageTextMatcher']

@@ -14,6 +14,9 @@ from mmdet.structures.bbox import bbox2roi
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
+from mmdet_ovis.language.caption_words import make_word_parser
+from mmdet_ovis.language.embedding_bank import TextEmbeddingBank
+from mmdet_ovis.language.vocabularies import load_vocabulary
 from mmdet_ovis.models.layers.embedding_classifier import class_scores
 from mmdet_ovis.models.roi_heads.bbox_heads.embedding_bbox_head import (
     EmbeddingBBoxHead,
@@ -77,6 +80,28 @@ def losses(head, logits, results, bbox_pred=None):
 
 
 # ---------------------------------------------------------------- vocabulary
+
+
+def test_cmpl_case_8_the_vocabulary_of_lvis(tmp_path):
+    """Background is the last of 1204 logits, so that category 0 can be learnt."""
+    names = make_word_parser(load_vocabulary('lvis'), 'parity').names
+    bank = TextEmbeddingBank(names, vectors(1203).numpy())
+    bank.save(tmp_path / 'lvis.npz')
+    head = make(0, embeddings=str(tmp_path / 'lvis.npz'))
+    head.set_vocabulary(names)
+    assert head.num_classes == 1203
+    result = sample(labels=(0, 0))
+    labels = head.get_targets([result], TRAIN_CFG)[0]
+    assert labels.tolist() == [0, 0, 1203, 1203]
+    region = torch.randn(1, 4, 3, 3).expand(4, -1, -1, -1)
+    logits = head(region)[0]
+    assert logits.shape == (4, 1204)
+    assert (logits[:, -1] == 0).all()
+    losses(head, logits, [result])['loss_cls'].backward()
+    with torch.no_grad():
+        head.fc_emb.weight -= 0.1 * head.fc_emb.weight.grad
+    before, after = (x.softmax(1)[0, 0] for x in (logits, head(region)[0]))
+    assert after > before
 
 
 @pytest.mark.parametrize('options', [C4, FPN], ids=['c4', 'fpn'])
@@ -181,6 +206,20 @@ def test_installed_vocabularies_are_taken_back_without_a_look_up():
         head.install(state)
         assert head.num_classes == len(head.vocabulary) == number
         assert head(torch.randn(1, 4, 3, 3))[0].shape == (1, number + 1)
+
+
+def test_an_installed_vocabulary_for_a_while():
+    head = make(9)
+    many = head.installed
+    head.set_vocabulary(words(5), vectors(5))
+    before = head.installed
+    with head.using_installed(many):
+        assert head.vocabulary == tuple(words(9))
+        assert head(torch.randn(1, 4, 3, 3))[0].shape == (1, 10)
+    with pytest.raises(ZeroDivisionError), head.using_installed(many):
+        head.num_classes / 0
+    assert head.num_classes == 5
+    assert all(a is b for a, b in zip(head.installed, before, strict=True))
 
 
 def test_messages_about_vocabularies():
@@ -518,3 +557,29 @@ def test_registered():
     assert MODELS.get('EmbeddingBBoxHead') is EmbeddingBBoxHead
     assert MODELS.get('WeightedEmbeddingBBoxHead') is WeightedEmbeddingBBoxHead
     assert TASK_UTILS.get('ObjectnessRandomSampler') is ObjectnessRandomSampler
+
+
+# ---------------------------------------------------------------- pooled projection
+
+
+def test_a_pooled_projection_is_one_of_the_mean_of_the_cells():
+    head = make(num_shared_fcs=0, num_reg_fcs=2, pool_emb=True)
+    features = torch.randn(6, 4, 3, 3)
+    embeddings, boxes = head.embed(features)
+    assert head.fc_emb.weight.shape == (DIM, 4)
+    expected = torch.nn.functional.linear(
+        features.mean((2, 3)), head.fc_emb.weight, head.fc_emb.bias
+    )
+    assert torch.allclose(embeddings, expected, atol=1e-6)
+    assert boxes.shape == (6, 4)
+    moved = features.roll(1, 3)  # the same cells elsewhere: another box, the same word
+    again, others = head.embed(moved)
+    assert torch.allclose(again, embeddings, atol=1e-6)
+    assert not torch.allclose(others, boxes, atol=1e-6)
+    assert head.embed(features[:0])[0].shape == (0, DIM)
+
+
+@pytest.mark.parametrize('layers', [dict(num_shared_fcs=1), dict(num_cls_fcs=1)])
+def test_what_is_pooled_has_cells(layers):
+    with pytest.raises(ValueError, match='pool_emb averages the cells'):
+        make(**dict(num_shared_fcs=0) | layers, pool_emb=True)

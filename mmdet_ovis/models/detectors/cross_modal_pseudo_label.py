@@ -1,0 +1,308 @@
+"""A student that learns words of captions from the pseudo labels of a teacher.
+
+Source: Huynh et al., *Open-Vocabulary Instance Segmentation via Robust Cross-Modal
+Pseudo-Labeling* (CVPR 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmdet.models.utils import rename_loss_dict
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample, SampleList
+from mmdet.utils import ConfigType, InstanceList
+from torch import Tensor
+
+from ...structures.vocabulary import name_key
+from ...utils.settings import check_keys, from_settings
+from ..layers.vocabulary_mixin import InstalledVocabulary
+from ..losses.pseudo_label_weighting import PseudoLabelWeighting
+from ..roi_heads.cmpl_roi_head import CMPLRoIHead, PseudoLosses
+from ..roi_heads.region_labelling import ImageWords
+from .shared_trunk_detector import SharedTrunkDetector, take_images
+
+_TRAIN_CFG = dict(
+    weighting=None,
+    drop_labelled_words=True,
+    align_with='name',
+)
+_ALIGN_WITH = ('name', 'word')
+_SUP_KEYS = ('loss_cls', 'loss_bbox', 'loss_mask', 'acc')
+
+
+@MODELS.register_module()
+class CrossModalPseudoLabel(SharedTrunkDetector):
+    """A student that learns words of captions by what its teacher makes of them.
+
+    The teacher has learnt the base classes, and the student starts as its copy. Of an
+    image with caption words, the teacher turns each word into a pseudo instance
+    (``CMPLRoIHead.label_regions``), from which the student learns with the caption
+    vocabulary; from annotations it learns with the vocabulary of the training set. An
+    image may have both, either, or none.
+
+    Each data sample says in its ``metainfo`` what it is: ``caption_words`` and
+    ``caption_labels`` (places in the caption vocabulary), neither for an image
+    without caption, and ``has_gt``, by default True: whether it is annotated.
+    ``VocabularyHook`` installs both vocabularies.
+
+    Args:
+        detector (dict): A ``TwoStageDetector`` with a ``CMPLRoIHead``.
+        teacher (dict, optional): See :class:`.SharedTrunkDetector`, as the last three.
+        semi_train_cfg (dict, optional):
+
+            - ``weighting`` (dict): Arguments of
+              :class:`~mmdet_ovis.models.losses.PseudoLabelWeighting`.
+            - ``drop_labelled_words`` (bool): Leave words out that stand for classes
+              that are annotated in the image. Defaults to True.
+            - ``align_with`` (str): Text that looks for a region: ``'name'`` of the
+              class, or the ``'word'`` as it stands in the caption. Defaults to
+              ``'name'``.
+
+        semi_test_cfg (dict, optional): Defaults to None.
+        data_preprocessor (dict, optional): Defaults to None.
+        init_cfg (dict, optional): Defaults to None.
+
+    Raises:
+        ValueError: If an argument is unknown or out of its range.
+    """
+
+    def __init__(
+        self,
+        detector: ConfigType,
+        teacher: ConfigType | None = None,
+        semi_train_cfg: ConfigType | None = None,
+        semi_test_cfg: ConfigType | None = None,
+        data_preprocessor: ConfigType | None = None,
+        init_cfg: ConfigType | None = None,
+    ) -> None:
+        settings = _settings(semi_train_cfg)
+        super().__init__(
+            detector,
+            teacher,
+            semi_train_cfg=settings,
+            semi_test_cfg=semi_test_cfg,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
+        for name, model in (('student', self.student), ('teacher', self.teacher)):
+            if not isinstance(model.roi_head, CMPLRoIHead):
+                raise ValueError(
+                    f"the {name} needs roi_head=dict(type='CMPLRoIHead'), not "
+                    f'{type(model.roi_head).__name__!r}'
+                )
+        self.weighting = from_settings(
+            PseudoLabelWeighting, settings['weighting'], 'semi_train_cfg.weighting'
+        )
+        self.caption_vocabulary: InstalledVocabulary | None = None
+        """What words of captions stand for, with text vectors."""
+
+    def set_caption_vocabulary(self, names: Sequence[str]) -> None:
+        """Install the vocabulary that words of captions stand for.
+
+        Args:
+            names (Sequence[str]): Names, in the order of ``caption_labels``; the
+                bank of the box head has their vectors.
+
+        Raises:
+            ValueError: If a name is given twice or has no vector.
+        """
+        head = self.student.roi_head.bbox_head
+        with head.using_vocabulary(names):
+            self.caption_vocabulary = head.installed
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict:
+        """Compute the losses of a batch.
+
+        Args:
+            batch_inputs (Tensor): (B, 3, H, W) images.
+            batch_data_samples (list[DetDataSample]): See the class.
+
+        Returns:
+            dict[str, Tensor]: Scalars, ``sup_*`` and ``pseudo_*``, always the same
+            keys: without anything to learn from a loss is 0. ``pseudo_sigma`` is the
+            mean level of noise, ``pseudo_weight`` the weight of classification and
+            boxes, ``pseudo_number`` that of pseudo instances an image.
+        """
+        words = [self.words_of(sample) for sample in batch_data_samples]
+        x, outputs = self.extract_trunk(batch_inputs)
+        captioned = [place for place, of_image in enumerate(words) if len(of_image)]
+        labelled = [i for i, sample in enumerate(batch_data_samples) if _has_gt(sample)]
+        pseudo = self._pseudo_losses(x, outputs, batch_data_samples, words, captioned)
+        sup = self._sup_losses(x, outputs, batch_data_samples, labelled)
+        return {**sup, **pseudo}
+
+    def label(
+        self,
+        batch_inputs: Tensor,
+        batch_data_samples: SampleList,
+        rescale: bool = True,
+    ) -> InstanceList:
+        """Turn the words of images into pseudo instances, as training does.
+
+        Args:
+            batch_inputs (Tensor): (B, 3, H, W) images.
+            batch_data_samples (list[DetDataSample]): See the class.
+            rescale (bool): At the size of the files. Defaults to True.
+
+        Returns:
+            list[InstanceData]: See ``CMPLRoIHead.label_regions``; ``word_inds`` are
+            places in what :meth:`words_of` gives.
+        """
+        x, outputs = self.extract_trunk(batch_inputs)
+        everyone = list(range(len(batch_data_samples)))
+        words = [self.words_of(sample) for sample in batch_data_samples]
+        proposals = self.proposals(outputs, batch_data_samples, everyone, 'test')
+        return self._label(x, proposals, batch_data_samples, words, rescale)
+
+    def words_of(self, sample: DetDataSample) -> ImageWords:
+        """Return the words of an image that are looked for.
+
+        Args:
+            sample (DetDataSample): See the class.
+
+        Returns:
+            ImageWords: Without those of annotated classes, if these are left out.
+
+        Raises:
+            ValueError: If there are words, but no caption vocabulary, or one of another
+                dataset.
+        """
+        words = tuple(sample.metainfo.get('caption_words') or ())
+        labels = tuple(int(i) for i in sample.metainfo.get('caption_labels') or ())
+        if not words:
+            return ImageWords((), ())
+        if self.caption_vocabulary is None:
+            raise ValueError(
+                'images come with words of captions, but there is no caption '
+                "vocabulary; add custom_hooks=[dict(type='VocabularyHook')] to the "
+                'config, or call set_caption_vocabulary(names)'
+            )
+        names = self.caption_vocabulary.names
+        are_places = all(0 <= label < len(names) for label in labels)
+        if len(words) != len(labels) or not are_places:
+            raise ValueError(
+                f'{sample.metainfo.get("img_path")}: caption_labels {list(labels)} are '
+                f'no places in the caption vocabulary of {len(names)} names, one for '
+                f'each of the {len(words)} words'
+            )
+        kept = range(len(words))
+        if self.semi_train_cfg['drop_labelled_words'] and _has_gt(sample):
+            known = {name_key(n) for n in self.student.roi_head.bbox_head.vocabulary}
+            kept = [i for i in kept if name_key(names[labels[i]]) not in known]
+        return ImageWords(tuple(words[i] for i in kept), tuple(labels[i] for i in kept))
+
+    def _vectors(self, words: ImageWords) -> Tensor:
+        if self.semi_train_cfg['align_with'] == 'word':
+            return self.student.roi_head.bbox_head.text_vectors(words.words)
+        return self.caption_vocabulary.class_vectors[list(words.labels)]
+
+    def _label(
+        self,
+        x: tuple[Tensor, ...],
+        proposals: InstanceList,
+        samples: SampleList,
+        words: Sequence[ImageWords],
+        rescale: bool = False,
+    ) -> InstanceList:
+        boxes = [_labelled_boxes(sample, x[0]) for sample in samples]
+        return self.teacher.roi_head.label_regions(
+            x,
+            proposals,
+            words,
+            [self._vectors(of_image).to(x[0].device) for of_image in words],
+            [sample.metainfo for sample in samples],
+            [
+                x[0].new_zeros(0, 4) if of_image is None else of_image
+                for of_image in boxes
+            ],
+            rescale,
+        )
+
+    def _pseudo_losses(
+        self,
+        x: tuple[Tensor, ...],
+        outputs: tuple,
+        samples: SampleList,
+        words: Sequence[ImageWords],
+        places: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """Compute the losses of the images with words."""
+        pseudo: InstanceList = []
+        if places:
+            of_words = [samples[place] for place in places]
+            maps = take_images(x, places)
+            proposals = self.proposals(outputs, samples, places, 'test')
+            pseudo = self._label(maps, proposals, of_words, [words[i] for i in places])
+            # Where no word has found a region, nothing is known about the regions.
+            useful = [i for i, instances in enumerate(pseudo) if len(instances)]
+        number = sum(len(instances) for instances in pseudo)
+        if not number:
+            found = PseudoLosses(self._nothing(x[0]), x[0].new_zeros(0, 1, 1))
+        else:
+            found = self.student.roi_head.pseudo_loss(
+                take_images(maps, useful),
+                [proposals[i] for i in useful],
+                [pseudo[i] for i in useful],
+                self.caption_vocabulary,
+                [_labelled_boxes(of_words[i], x[0]) for i in useful],
+            )
+        losses = self.weighting(found.losses, found.sigma)
+        sigma = found.sigma.detach()
+        losses['sigma'] = sigma.mean() if sigma.numel() else sigma.new_zeros(())
+        losses['weight'] = self.weighting.weight(sigma)
+        losses['number'] = x[0].new_tensor(number / max(len(places), 1))
+        return rename_loss_dict('pseudo_', losses)
+
+    def _sup_losses(
+        self,
+        x: tuple[Tensor, ...],
+        outputs: tuple,
+        samples: SampleList,
+        places: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """Compute the losses of the annotated images."""
+        if not places:
+            return rename_loss_dict('sup_', self._nothing(x[0]))
+        losses = self.student.roi_head.loss(
+            take_images(x, places),
+            self.proposals(outputs, samples, places, 'train'),
+            [samples[place] for place in places],
+        )
+        for name in _SUP_KEYS:
+            losses.setdefault(name, x[0].new_zeros(1))
+        return rename_loss_dict('sup_', losses)
+
+    def _nothing(self, like: Tensor) -> dict[str, Tensor]:
+        """Make losses of 0, in which all parameters take part.
+
+        Processes that train together wait for the gradients of all parameters.
+        """
+        learnt = [p for p in self.student.roi_head.parameters() if p.requires_grad]
+        zero = sum((p.float().sum() * 0 for p in learnt), like.new_zeros(()))
+        return {**dict.fromkeys(_SUP_KEYS[:-1], zero), 'acc': like.new_zeros(1)}
+
+
+def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    given = dict(given or {})
+    check_keys(given, _TRAIN_CFG, 'semi_train_cfg')
+    settings = _TRAIN_CFG | given
+    if settings['align_with'] not in _ALIGN_WITH:
+        raise ValueError(
+            f"align_with is 'name' or 'word', not {settings['align_with']!r}"
+        )
+    return settings
+
+
+def _has_gt(sample: DetDataSample) -> bool:
+    return bool(sample.metainfo.get('has_gt', True))
+
+
+def _labelled_boxes(sample: DetDataSample, like: Tensor) -> Tensor | None:
+    """Boxes (m, 4) of annotated objects, or None if nobody annotated the image."""
+    if not _has_gt(sample):
+        return None
+    if 'gt_instances' not in sample:
+        return like.new_zeros(0, 4)
+    return sample.gt_instances.bboxes
