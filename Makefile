@@ -2,7 +2,7 @@
 #
 #   PYTHON=...      interpreter that .venv is made with, where no environment is active
 #   MAX_JOBS=...    parallel compiler jobs (default: the number of cores)
-#   DEMO_ARGS=...   arguments of tools/demo.py or tools/demo_ovis.py
+#   DEMO_ARGS=...   arguments of tools/demo.py, tools/demo_ovis.py or tools/demo_cmpl.py
 #   TEST_ARGS=...   arguments of pytest (make test, make sanitize)
 
 SHELL := /bin/bash
@@ -11,7 +11,7 @@ SHELL := /bin/bash
 # Asked each time, because the first 'make install' may make the environment.
 PY = $(shell requirements/python.sh)
 
-.PHONY: help install install-ovis install-tests install-docs demo demo-ovis test lint sanitize docs clean
+.PHONY: help install install-ovis install-tests install-docs demo demo-ovis demo-cmpl test lint sanitize docs clean
 
 help: ## Print this help
 	@echo 'usage: make TARGET [DEMO_ARGS=...] [TEST_ARGS=...] [PYTHON=...] [MAX_JOBS=...]'
@@ -34,6 +34,9 @@ demo: install ## Train, extract and compare on OpenShapes, from nothing to the t
 
 demo-ovis: install-ovis ## Learn words from captions on OpenShapes, from nothing to the tables
 	$(PY) tools/demo_ovis.py $(DEMO_ARGS)
+
+demo-cmpl: install-ovis ## Learn words from a teacher on OpenShapes, from nothing to the table
+	$(PY) tools/demo_cmpl.py $(DEMO_ARGS)
 
 test: install-tests ## Run the tests
 	$(PY) -m pytest $(TEST_ARGS)

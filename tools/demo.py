@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
-from pathlib import Path
 
+from mmdet_ovis.apis.demos.command_line import add_demo_options
 from mmdet_ovis.apis.demos.ggn import DemoOptions, run_demo
 from mmdet_ovis.apis.demos.ggn_methods import DEMO_METHODS, METHODS
 from mmdet_ovis.utils.cli import run_tool
@@ -18,24 +17,7 @@ def parse_args() -> argparse.Namespace:
         'masks, train the baseline and GGN, test both. A second call goes on where '
         'the first was stopped.'
     )
-    helps = {
-        'work_dir': 'checkpoints, masks, metrics, pictures',
-        'data_root': 'OpenShapes; made if it is not there',
-        'seed': 'of all trainings',
-        'num_train': 'training images',
-        'num_val': 'test images',
-        'size': 'side of the images in pixels',
-        'num_pictures': 'test images that are drawn',
-    }
-    for field in fields(DemoOptions):
-        if field.name == 'methods':
-            continue
-        parser.add_argument(
-            '--' + field.name.replace('_', '-'),
-            type=Path if isinstance(field.default, Path) else int,
-            default=field.default,
-            help=f'{helps[field.name]} (default: {field.default})',
-        )
+    add_demo_options(parser, DemoOptions, num_pictures='test images that are drawn')
     parser.add_argument(
         '--methods',
         nargs='+',

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
-from pathlib import Path
 
+from mmdet_ovis.apis.demos.command_line import add_demo_options
 from mmdet_ovis.apis.demos.ovis import run_ovis_demo
 from mmdet_ovis.apis.demos.ovis_stages import OvisDemoOptions
 from mmdet_ovis.utils.cli import run_tool
-
-HELPS = {
-    'work_dir': 'checkpoints, masks, metrics, pictures',
-    'data_root': 'OpenShapes with typical colours; made if it is not there',
-    'seed': 'of all trainings',
-    'num_train': 'training images',
-    'num_val': 'test images',
-    'size': 'side of the images in pixels',
-    'num_pictures': 'training images and test images that are drawn',
-}
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,13 +17,12 @@ def parse_args() -> argparse.Namespace:
         'generate pseudo masks, train four open-vocabulary detectors, test them. A '
         'second call goes on where the first was stopped.'
     )
-    for field in fields(OvisDemoOptions):
-        parser.add_argument(
-            '--' + field.name.replace('_', '-'),
-            type=Path if isinstance(field.default, Path) else int,
-            default=field.default,
-            help=f'{HELPS[field.name]} (default: {field.default})',
-        )
+    add_demo_options(
+        parser,
+        OvisDemoOptions,
+        data_root='OpenShapes with typical colours; made if it is not there',
+        num_pictures='training images and test images that are drawn',
+    )
     return parser.parse_args()
 
 

@@ -143,6 +143,25 @@ def test_broken_captions_are_named(write, content, name, message):
         list(iter_captioned_images(write(content, name)))
 
 
+def test_index_and_captions_in_two_files(write):
+    """As CMPL keeps Conceptual Captions."""
+    names = ['b/2_17.jpg', 'a/1_9.jpg', 'c/0_4.jpg']
+    write(['A dog.', 'A cat. ', ['Two', 'lines']], 'train_caption.json')
+    images = list(iter_captioned_images(write(names, 'train_index.json')))
+    assert [(image.image_id, image.file_name, image.captions) for image in images] == [
+        (9, 'a/1_9.jpg', ('A cat.',)),
+        (17, 'b/2_17.jpg', ('A dog.',)),
+        (4, 'c/0_4.jpg', ('Two', 'lines')),
+    ]
+    write(['A dog.'], 'train_caption.json')
+    with pytest.raises(ValueError, match=r'_caption\.json has 1 entries for the 3'):
+        list(iter_captioned_images(write(names, 'train_index.json')))
+    with pytest.raises(FileNotFoundError, match=r'val_caption\.json'):
+        list(iter_captioned_images(write(names, 'val_index.json')))
+    with pytest.raises(ValueError, match=r'list of texts; .*called \*_index\.json'):
+        list(iter_captioned_images(write(names, 'names.json')))
+
+
 def test_missing_captions_and_those_that_are_no_text_are_named(tmp_path):
     for name in ('none.json', 'none.jsonl'):
         with pytest.raises(FileNotFoundError, match=f'no such file: .*{name}'):

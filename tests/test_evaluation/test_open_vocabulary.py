@@ -28,7 +28,7 @@ def group(*members):
     return np.array(members, dtype=bool)
 
 
-def test_case_23_synthetic_precision_array():
+def test_case_23_cmpl_case_19_synthetic_precision_array():
     """Two base classes at 0.6, a novel one at 0.2, one class without an object."""
     precision = np.stack([np.full((10, 101), x) for x in (0.6, 0.6, 0.2, -1)], axis=-1)
     groups = {
@@ -152,7 +152,7 @@ def test_case_23_base_class_found_and_novel_class_missed(evaluate):
         })  # fmt: skip
 
 
-def test_case_23_boxes_and_masks_have_keys_of_their_own(evaluate):
+def test_case_23_cmpl_case_19_boxes_and_masks_have_keys_of_their_own(evaluate):
     """The boxes are right, the masks are not."""
     results = [{**x, 'segmentation': rle((50, 30, 5, 5))} for x in PERSONS]
     metrics = evaluate(results).metrics
@@ -161,7 +161,9 @@ def test_case_23_boxes_and_masks_have_keys_of_their_own(evaluate):
     assert len(metrics) == 24
 
 
-def test_case_23_constrained_novel_ignores_base_predictions_and_other_images(evaluate):
+def test_case_23_cmpl_case_19_constrained_novel_ignores_all_else(
+    evaluate,
+):
     dogs = [
         result(3, 7, DOG, 0.5),
         result(5, 7, DOG, 0.9),  # no dog in this image

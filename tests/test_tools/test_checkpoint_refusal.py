@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from ov_case import write_bank
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = sorted(
@@ -21,6 +23,7 @@ TOOLS = sorted(
 )
 CONFIGS = ROOT / 'configs' / 'openshapes'
 OVIS = ROOT / 'configs' / 'ovis'
+CMPL = ROOT / 'configs' / 'cmpl'
 LOADER = ('num_workers=0', 'persistent_workers=False')
 
 
@@ -103,6 +106,12 @@ def command_of(tool, trap, data, folder):
         (CONFIGS / 'pa_train.py').read_text().replace("'../", f"'{ROOT}/configs/")
     )
     test = ['--cfg-options', *loader_options('test_dataloader', data)]
+    words = {'image_id': 1, 'word': 'disc', 'name': 'disc'}
+    (folder / 'words.json').write_text(
+        json.dumps({'vocabulary': ['disc'], 'words': [words]})
+    )
+    bank = write_bank(folder / 'bank.npz', dim=768)
+    teacher = 'model.detector.roi_head.bbox_head.embeddings'
     return {
         'tools/train.py': [
             *(CONFIGS / 'pa_train.py', '--resume', trap, '--work-dir', folder / 'work'),
@@ -117,9 +126,19 @@ def command_of(tool, trap, data, folder):
             *(CONFIGS / 'pa_train.py', trap, '--work-dir', folder / 'work', *test)
         ],
         'tools/model_converters/convert_ggn.py': [trap, folder / 'converted.pth'],
+        'tools/model_converters/convert_cmpl.py': [trap, folder / 'converted.pth'],
         'tools/extract_pa_masks.py': [
             *(CONFIGS / 'pa_extract.py', trap, '--out', folder / 'masks.json'),
             *('--workers', 0, *test),
+        ],
+        'tools/cmpl/extract_pseudo_masks.py': [
+            *(CMPL / 'cmpl_extract_r50-c4_ov-coco.py', trap, '--out'),
+            *(folder / 'masks.json', '--workers', 0, *test, f'{teacher}={bank}'),
+            'test_dataloader.dataset.ann_file=annotations/instances_train.json',
+            'test_dataloader.dataset.data_prefix.img=train',
+            'test_dataloader.dataset.base_classes=openshapes_seen',
+            'test_dataloader.dataset.novel_classes=openshapes_unseen',
+            f'test_dataloader.dataset.words_file={folder / "words.json"}',
         ],
         'tools/analysis_tools/kill_extraction.py': [
             *(CONFIGS / 'pa_extract.py', trap, '--work-dir', folder / 'kills'),
@@ -142,10 +161,12 @@ def command_of(tool, trap, data, folder):
 TOOLS_THAT_LOAD = [
     'tools/analysis_tools/benchmark_proposals.py',
     'tools/analysis_tools/kill_extraction.py',
+    'tools/cmpl/extract_pseudo_masks.py',
     'tools/extract_pa_masks.py',
     'tools/image_demo.py',
     'tools/image_demo.py --weights',
     'tools/image_demo.py --explain',
+    'tools/model_converters/convert_cmpl.py',
     'tools/model_converters/convert_ggn.py',
     'tools/test.py',
     'tools/test_pa.py',

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import argparse
 
-from mmdet_ovis.apis.demos import ggn_tables, ovis_tables
+from mmdet_ovis.apis.demos import cmpl_tables, ggn_tables, ovis_tables, word_tables
 from mmdet_ovis.utils.cli import run_tool
 from mmdet_ovis.utils.io import read_json
+
+TABLES = {
+    'tools/demo.py': ggn_tables,
+    'tools/demo_ovis.py': ovis_tables,
+    'tools/demo_cmpl.py': cmpl_tables,
+}
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Print the results of several seeds of tools/demo.py or '
-        'tools/demo_ovis.py side by side, and what is gained over the baseline.'
+        description='Print the results of several seeds of tools/demo.py, '
+        'tools/demo_ovis.py or tools/demo_cmpl.py side by side, and what is gained.'
     )
     parser.add_argument(
         'summaries', nargs='+', metavar='FILE', help='summary.json of each run'
@@ -26,10 +32,17 @@ def parse_args() -> argparse.Namespace:
         '--keys',
         nargs='+',
         help='metrics that are shown, such as segm_AR@100 bbox_AR@100 (default: '
-        f'{" ".join(ggn_tables.TABLE_KEYS)}; for demo_ovis.py '
-        f'{" ".join(ovis_tables.TABLE_KEYS)})',
+        f'{" ".join(ggn_tables.TABLE_KEYS)}; for the others '
+        f'{" ".join(word_tables.TABLE_KEYS)})',
     )
     return parser.parse_args()
+
+
+def _demo_of(run: dict) -> str:
+    """Name the demo that wrote a summary."""
+    if 'words' in run:
+        return 'tools/demo_ovis.py'
+    return 'tools/demo_cmpl.py' if 'student' in run else 'tools/demo.py'
 
 
 def main() -> None:
@@ -40,10 +53,10 @@ def main() -> None:
     """
     args = parse_args()
     runs = [read_json(path) for path in args.summaries]
-    has_words = {'words' in run for run in runs}
-    if len(has_words) > 1:
-        raise ValueError('some runs are of tools/demo.py, some of tools/demo_ovis.py')
-    tables = ovis_tables if has_words.pop() else ggn_tables
+    demos = {_demo_of(run) for run in runs}
+    if len(demos) > 1:
+        raise ValueError(f'the runs are of {" and ".join(sorted(demos))}')
+    tables = TABLES[demos.pop()]
     print(tables.seeds_table(runs, args.keys or tables.TABLE_KEYS))
 
 

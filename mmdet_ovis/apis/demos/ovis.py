@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from ...utils.io import atomic_write_json, read_json
 from ..word_quality import words_table
-from .ovis_pictures import draw_ovis_demo
 from .ovis_stages import VARIANTS, OvisDemoOptions, ovis_demo_stages
-from .ovis_tables import variants_table
 from .stages import run_stages
+from .word_pictures import draw_word_demo
+from .word_tables import variants_table
+from .words import read_metrics
 
 
 def run_ovis_demo(options: OvisDemoOptions, report: Callable[[str], None]) -> dict:
@@ -28,7 +29,7 @@ def run_ovis_demo(options: OvisDemoOptions, report: Callable[[str], None]) -> di
     seconds = run_stages(ovis_demo_stages(options), options.work_dir, report)
     summary = summarize(options, seconds)
     atomic_write_json(options.work_dir / 'summary.json', summary, indent=2)
-    pictures = draw_ovis_demo(
+    pictures = draw_word_demo(
         options.data_root,
         options.masks,
         {
@@ -39,7 +40,7 @@ def run_ovis_demo(options: OvisDemoOptions, report: Callable[[str], None]) -> di
         options.num_pictures,
     )
     report(words_table(summary['words']))
-    report(variants_table(summary))
+    report(variants_table(summary, VARIANTS))
     report(f'{(time.monotonic() - start) / 60:.1f} minutes')
     report(f'metrics: {options.work_dir / "summary.json"}')
     report(f'pictures: {pictures}')
@@ -53,6 +54,5 @@ def summarize(options: OvisDemoOptions, seconds: dict[str, float]) -> dict:
         'words': read_json(options.work_dir / 'words.json'),
     }
     for name in VARIANTS:
-        metrics = read_json(options.work_dir / name / 'metrics.json')
-        summary[name] = {k.rpartition('/')[2]: v for k, v in metrics.items()}
+        summary[name] = read_metrics(options, name)
     return {**summary, 'seconds': seconds}

@@ -15,8 +15,15 @@ from .commands import (
     train_stage,
 )
 from .stages import Stage
+from .words import (
+    NO_VALIDATION,
+    WordDemoOptions,
+    bank_stage,
+    data_stage,
+    prepare_stage,
+    test_stage,
+)
 
-BASE, NOVEL = 'openshapes_seen', 'openshapes_unseen'
 VARIANTS: Mapping[str, str] = MappingProxyType(
     {
         'base-only': 'base only',
@@ -29,41 +36,10 @@ VARIANTS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class OvisDemoOptions:
-    """Sizes of the demo.
-
-    Attributes:
-        work_dir (Path): Checkpoints, masks, metrics, pictures.
-        data_root (Path): OpenShapes; made if it is not there.
-        seed (int): Of all trainings; the data are the same for every seed.
-        num_train (int): Training images.
-        num_val (int): Test images.
-        size (int): Side of the images in pixels.
-        num_pictures (int): Images that are drawn.
-    """
+class OvisDemoOptions(WordDemoOptions):
+    """Sizes of the demo, and where its files are."""
 
     work_dir: Path = Path('work_dirs/demo-ovis')
-    data_root: Path = Path('data/openshapes_ovis')
-    seed: int = 0
-    num_train: int = 800
-    num_val: int = 200
-    size: int = 256
-    num_pictures: int = 6
-
-    @property
-    def truth(self) -> Path:
-        """Objects of the training images; the chain needs names and base shapes."""
-        return self.data_root / 'annotations' / 'instances_train.json'
-
-    @property
-    def captions(self) -> Path:
-        """Captions of the training images."""
-        return self.data_root / 'annotations' / 'captions_train.json'
-
-    @property
-    def bank(self) -> Path:
-        """Text vectors of the shapes."""
-        return self.work_dir / 'text_embeddings.npz'
 
     @property
     def word_pieces(self) -> Path:
@@ -108,15 +84,7 @@ def ovis_demo_stages(options: OvisDemoOptions) -> list[Stage | tuple[Stage, ...]
 
 def _data_stages(options: OvisDemoOptions) -> list[Stage | tuple[Stage, ...]]:
     return [
-        make_stage(
-            'data',
-            'make OpenShapes',
-            'tools/dataset_converters/make_openshapes.py',
-            *('--out', options.data_root, '--num-train', options.num_train),
-            *('--num-val', options.num_val, '--size', options.size),
-            # Small networks learn colours in minutes, and shapes in hours.
-            *('--color-bias', 1),
-        ),
+        data_stage(options),
         (
             make_stage(
                 'word_pieces',
@@ -125,13 +93,7 @@ def _data_stages(options: OvisDemoOptions) -> list[Stage | tuple[Stage, ...]]:
                 *(options.captions, '--vocab', options.truth),
                 *('--out', options.word_pieces),
             ),
-            make_stage(
-                'text_embeddings',
-                'give each word a vector',
-                'tools/ovis/prepare_text_embeddings.py',
-                *('--vocab', options.truth, '--encoder', 'hash', '--model', 128),
-                *('--out', options.bank),
-            ),
+            bank_stage(options),
         ),
     ]
 
@@ -177,14 +139,7 @@ def _mask_stages(options: OvisDemoOptions) -> list[Stage | tuple[Stage, ...]]:
             output=options.masks.parent,
         ),
         (
-            make_stage(
-                'prepare',
-                'make a training set of them',
-                'tools/ovis/prepare_coco_dataset.py',
-                *('--inputs', options.masks, '--ref', options.truth),
-                *('--vocabulary', options.truth, '--base', BASE, '--novel', NOVEL),
-                *('--out', options.pseudo_file),
-            ),
+            prepare_stage(options, options.masks, options.pseudo_file),
             make_stage(
                 'words',
                 'measure how well the words are found',
@@ -205,8 +160,7 @@ def _train_variant(options: OvisDemoOptions, name: str) -> Stage:
     settings = [
         *data_options(options.data_root, 'train'),
         f'model.roi_head.bbox_head.embeddings={options.bank}',
-        # The next stage tests.
-        *('val_dataloader=None', 'val_evaluator=None', 'val_cfg=None'),
+        *NO_VALIDATION,
     ]
     if name == 'pseudo-only':
         settings.append(f'train_dataloader.dataset.ann_file={pseudo}')
@@ -228,17 +182,12 @@ def _train_variant(options: OvisDemoOptions, name: str) -> Stage:
 
 
 def _test_variant(options: OvisDemoOptions, name: str) -> Stage:
-    config, folder = f'ov_{name}', options.work_dir / name
-    return make_stage(
-        f'test_{name}',
-        f'test: {VARIANTS[name]}',
-        'tools/test.py',
-        *(config_path(config), last_checkpoint(folder, config)),
-        *('--work-dir', folder / 'test', '--out', folder / 'detections'),
-        *('--metrics-out', folder / 'metrics.json'),
-        '--cfg-options',
-        *data_options(options.data_root, 'test'),
+    config = f'ov_{name}'
+    return test_stage(
+        options,
+        name,
+        VARIANTS[name],
+        config,
+        last_checkpoint(options.work_dir / name, config),
         f'model.roi_head.bbox_head.embeddings={options.bank}',
-        f'test_evaluator.ann_file={options.data_root}/annotations/instances_val.json',
-        config=config,
     )

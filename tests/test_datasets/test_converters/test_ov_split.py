@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset
 from mmengine.logging import MMLogger
@@ -14,6 +15,13 @@ from mmdet_ovis.datasets.converters.class_lists import (
     find_groups,
     parse_renames,
     rank_classes,
+)
+from mmdet_ovis.datasets.converters.ov_split import SEEN_NAMES
+from mmdet_ovis.language.coco_embeddings import read_coco_embeddings
+from mmdet_ovis.language.embedding_bank import TextEmbeddingBank
+from mmdet_ovis.structures.class_splits import (
+    COCO_OV_BASE_CLASSES,
+    COCO_OV_NOVEL_CLASSES,
 )
 from mmdet_ovis.utils.class_lists import read_class_list
 
@@ -102,6 +110,54 @@ def test_case_22_the_files_say_what_is_novel(toy, write, tmp_path):
     assert dataset.metainfo['classes'] == ('dog', 'hot dog')
     assert dataset.metainfo['novel_classes'] == ('hot dog',)
     assert len(dataset) == 3
+
+
+def test_cmpl_case_1_files_with_text_vectors(toy, write, tmp_path, load):
+    """As OVR-CNN and CMPL read them: A for base classes, A and B for the others."""
+    assert (len(COCO_OV_BASE_CLASSES), len(COCO_OV_NOVEL_CLASSES)) == (48, 17)
+    assert len({*COCO_OV_BASE_CLASSES, *COCO_OV_NOVEL_CLASSES} & set(COCO)) == 65
+    for ann in toy['annotations']:  # B{dog}: no crowd here
+        ann['iscrowd'] = 0
+    toy['categories'][0]['embedding'] = {'GloVE': [1.0]}
+    rows = np.arange(2 * len(COCO), dtype=np.float32).reshape(-1, 2)
+    bank = TextEmbeddingBank(COCO, rows)
+    summaries = convert_ov_split(
+        write(toy), tmp_path / 'out', bank=bank, key='BertEmb', names=SEEN_NAMES
+    )
+    names = ['val_seen.json', 'val_unseen.json', 'val_all.json']
+    assert [summary.out.name for summary in summaries] == names
+    seen, unseen, both = read(summaries)
+    images = {image['id']: image['file_name'][0] for image in toy['images']}
+    shown = [[images[i['id']] for i in x['images']] for x in (seen, unseen, both)]
+    assert shown == [['A'], ['A', 'B'], ['A', 'B']]
+    kept = [[a['category_id'] for a in x['annotations']] for x in (seen, unseen, both)]
+    person, dog = IDS['person'], IDS['dog']
+    assert kept == [[person], [dog, dog], [person, dog, dog]]
+    for content, marks in (
+        (seen, {'seen'}),
+        (unseen, {'unseen'}),
+        (both, {'seen', 'unseen'}),
+    ):
+        assert {category['split'] for category in content['categories']} == marks
+        for category in content['categories']:
+            assert category['id'] == IDS[category['name']]
+            row = rows[COCO.index(category['name'])].tolist()
+            assert category['embedding']['BertEmb'] == row
+        taken = read_coco_embeddings(content, 'file', key='BertEmb')
+        assert taken.names == tuple(cat['name'] for cat in content['categories'])
+    assert seen['categories'][0]['embedding']['GloVE'] == [1.0]
+    for summary in summaries:
+        load(summary.out)
+
+
+def test_classes_without_a_vector_are_named(toy, write, tmp_path):
+    bank = TextEmbeddingBank(COCO_OV_BASE_CLASSES, np.ones((48, 2)))
+    path = write(toy)
+    with pytest.raises(ValueError, match=r"val\.json: .* no vector for 'airplane'"):
+        convert_ov_split(path, tmp_path / 'out', bank=bank)
+    assert not (tmp_path / 'out').exists()
+    (summary,) = convert_ov_split(path, tmp_path / 'out', ['base'], bank=bank)
+    assert all('ClipEmb' in c['embedding'] for c in read([summary])[0]['categories'])
 
 
 def test_the_same_bytes_each_time(toy, write, tmp_path):

@@ -1,4 +1,4 @@
-"""What the open-vocabulary demo found, drawn image by image."""
+"""What demos with words found, drawn image by image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIDE = 384
 _LEAST_SCORE = 0.3
 
 
-def draw_ovis_demo(
+def draw_word_demo(
     data_root: Path,
     masks: Path,
     detections: Mapping[str, Path],

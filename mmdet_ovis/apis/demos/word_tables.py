@@ -1,0 +1,93 @@
+"""Tables of demos whose detectors know objects by words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
+
+TABLE_KEYS = (
+    'segm_base_AP50',
+    'segm_novel_AP50',
+    'segm_all_AP50',
+    'segm_constrained_base_AP50',
+    'segm_constrained_novel_AP50',
+    'bbox_novel_AP50',
+)
+
+
+def variants_table(summary: Mapping, variants: Mapping[str, str]) -> str:
+    """Format AP50 of all variants in one run; figures are percentages.
+
+    Args:
+        summary (Mapping): ``summary.json`` of the run.
+        variants (Mapping[str, str]): Titles by name.
+    """
+    rows = [
+        [title, *(percent(summary[name][key]) for key in TABLE_KEYS)]
+        for name, title in variants.items()
+    ]
+    table = AsciiTable([_head(TABLE_KEYS), *rows], 'OpenShapes, %')
+    for column in range(1, 1 + len(TABLE_KEYS)):
+        table.justify_columns[column] = 'right'
+    return table.table
+
+
+def variants_of_seeds(
+    runs: Sequence[Mapping], variants: Mapping[str, str], keys: Sequence[str]
+) -> str:
+    """Format several runs as Markdown: each figure for every run.
+
+    Args:
+        runs (Sequence[Mapping]): ``summary.json`` of each.
+        variants (Mapping[str, str]): Titles by name.
+        keys (Sequence[str]): Metrics that are shown.
+    """
+    rows = [
+        [title, *(each(run[name][key] for run in runs) for key in keys)]
+        for name, title in variants.items()
+    ]
+    return GithubFlavoredMarkdownTable([_head(keys), *rows]).table
+
+
+def gains_line(what: str, gains: Sequence[float]) -> str:
+    """Say what is gained in each run, and the median; percentages.
+
+    Args:
+        what (str): What is compared.
+        gains (Sequence[float]): Differences, fractions.
+
+    Examples:
+        >>> gains_line('a - b', [0.1, 0.25, 0.05])
+        'a - b: +10.0, +25.0, +5.0 (median +10.0)'
+    """
+    shown = ', '.join(f'{100 * value:+.1f}' for value in gains)
+    return f'{what}: {shown} (median {100 * median(gains):+.1f})'
+
+
+def each(values: Iterable[float]) -> str:
+    """Format a figure of each run.
+
+    Examples:
+        >>> each([0.1, 0.25])
+        '10.0 / 25.0'
+    """
+    return ' / '.join(map(percent, values))
+
+
+def percent(value: float) -> str:
+    """Format a fraction as a percentage without its sign."""
+    return f'{100 * value:.1f}'
+
+
+def _head(keys: Sequence[str]) -> list[str]:
+    """Columns; AP50 of masks is what is meant where nothing else is said."""
+    shown = [
+        key.removeprefix('segm_')
+        .removesuffix('_AP50')
+        .replace('bbox_', 'boxes, ')
+        .replace('_', ' ')
+        for key in keys
+    ]
+    return ['learns from', *shown]
