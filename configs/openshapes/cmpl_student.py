@@ -5,6 +5,7 @@ _base_ = './cmpl_teacher.py'
 detector = _base_.model
 detector.backbone.norm_eval = True
 detector.roi_head.type = 'CMPLRoIHead'
+detector.roi_head.alignment = dict(refinements=3)
 detector.roi_head.bbox_head.freeze_emb = False
 detector.roi_head.mask_head.type = 'NoisyFCNMaskHead'
 model = dict(
@@ -12,7 +13,7 @@ model = dict(
     type='CrossModalPseudoLabel',
     detector=detector,
     # The published weight grows over tens of thousands of iterations; here are few.
-    semi_train_cfg=dict(weighting=dict(mode='constant', value=1.0)),
+    semi_train_cfg=dict(weighting=dict(mode='constant', value=2.0)),
 )
 
 pipeline = _base_.train_pipeline

@@ -4,6 +4,7 @@ parity_roi_head = dict(
     alignment=dict(
         choice='argmax',
         normalize_visual=False,
+        objectness_weight=0.0,
         max_candidates=1000,
         labelled_iou_thr=None,
         refinements=1,

@@ -49,6 +49,7 @@ def choose_regions(
     max_overlap: float = 0.5,
     allowed: Tensor | None = None,
     min_similarity: float | None = None,
+    bonus: Tensor | None = None,
 ) -> Tensor:
     """Give each word a region.
 
@@ -67,6 +68,8 @@ def choose_regions(
         allowed (Tensor, optional): (P,) bool, regions that may be chosen. Defaults to
             None: all.
         min_similarity (float, optional): Pairs below it are not made. Defaults to None.
+        bonus (Tensor, optional): (P,) what regions have ahead whatever the word.
+            Defaults to None.
 
     Returns:
         Tensor: (W,) int64, the region of each word, or -1 where none is left.
@@ -85,6 +88,8 @@ def choose_regions(
         scores[:, ~allowed] = -torch.inf
     if min_similarity is not None:
         scores[scores < min_similarity] = -torch.inf
+    if bonus is not None:
+        scores += bonus.detach().float()
     chosen = scores.new_full((len(scores),), -1, dtype=torch.long)
     if not scores.numel():
         return chosen

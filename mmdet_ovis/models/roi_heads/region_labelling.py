@@ -32,6 +32,9 @@ class Alignment:
         min_similarity (float, optional): Defaults to None.
         normalize_visual (bool): Compare directions of projected regions, so that those
             of great norm are not favoured. Defaults to True.
+        objectness_weight (float): How much of the objectness of a proposal is added to
+            its similarity, so that of boxes that show the same thing one is chosen that
+            fits. Defaults to 0.1.
         max_candidates (int): Best proposals that are compared. Defaults to 300.
         labelled_iou_thr (float, optional): Proposals with this IoU with an annotated
             object are not for words: that object has a label. Defaults to 0.5; None:
@@ -49,6 +52,7 @@ class Alignment:
     max_overlap: float = 0.5
     min_similarity: float | None = None
     normalize_visual: bool = True
+    objectness_weight: float = 0.1
     max_candidates: int = 300
     labelled_iou_thr: float | None = 0.5
     refinements: int = 1
@@ -111,7 +115,7 @@ class RegionLabellingMixin:
         Args:
             x (tuple[Tensor]): Feature maps of B images.
             proposals (list[InstanceData]): B times ``bboxes`` (n, 4) xyxy in pixels of
-                the network's input, best first.
+                the network's input, and ``scores`` (n,), their objectness, best first.
             words (Sequence[ImageWords]): B times W words.
             vectors (Sequence[Tensor]): B times (W, D), their text vectors.
             batch_img_metas (list[dict]): B times ``img_shape``, ``ori_shape`` and
@@ -126,10 +130,9 @@ class RegionLabellingMixin:
             sigmoid of the similarity, ``masks`` (k, h, w) bool, and ``word_inds`` (k,)
             int64, the place of the word. Instances without a pixel are left out.
         """
-        candidates = [
-            found.bboxes[: self.alignment.max_candidates] for found in proposals
-        ]
-        embeddings, refined = self._embed(x, candidates, batch_img_metas)
+        candidates = [found[: self.alignment.max_candidates] for found in proposals]
+        boxes = [found.bboxes for found in candidates]
+        embeddings, refined = self._embed(x, boxes, batch_img_metas)
         results = [
             self._choose(*of_image)
             for of_image in zip(
@@ -164,7 +167,7 @@ class RegionLabellingMixin:
 
     def _choose(
         self,
-        boxes: Tensor,
+        candidates: InstanceData,
         embeddings: Tensor,
         refined: Tensor,
         words: ImageWords,
@@ -172,7 +175,7 @@ class RegionLabellingMixin:
         labelled: Tensor,
     ) -> InstanceData:
         """Choose the regions of one image."""
-        how = self.alignment
+        how, boxes = self.alignment, candidates.bboxes
         similarities = word_similarities(embeddings, vectors, how.normalize_visual)
         allowed = None
         if how.labelled_iou_thr is not None and len(labelled) and len(boxes):
@@ -185,6 +188,7 @@ class RegionLabellingMixin:
             how.max_overlap,
             allowed,
             how.min_similarity,
+            how.objectness_weight * candidates.scores,
         )
         word_inds = (regions >= 0).nonzero()[:, 0]
         regions = regions[word_inds]

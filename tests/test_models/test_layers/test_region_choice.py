@@ -126,3 +126,12 @@ def test_similarities_stay_as_they_are():
 def test_an_unknown_choice_is_refused():
     with pytest.raises(ValueError, match=r"choice is one of argmax, .*, not 'best'"):
         choose_regions(torch.zeros(1, 1), choice='best')
+
+
+@pytest.mark.parametrize('choice', CHOICES)
+def test_a_bonus_counts_whatever_the_word(choice):
+    scores = torch.tensor([[0.5, 0.45, -0.9], [0.1, 0.0, -0.8]])
+    bonus = torch.tensor([0.0, 0.1, 5.0])
+    assert choose_regions(scores[:1], choice=choice).tolist() == [0]
+    chosen = choose_regions(scores[:1], choice=choice, min_similarity=0.3, bonus=bonus)
+    assert chosen.tolist() == [1]  # pairs below the minimum are not made

@@ -11,7 +11,11 @@ from mmdet.structures.bbox import bbox2roi
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
-from mmdet_ovis.models.roi_heads.region_labelling import Alignment, ImageWords
+from mmdet_ovis.models.roi_heads.region_labelling import (
+    Alignment,
+    ImageWords,
+    RegionLabellingMixin,
+)
 
 BOXES = torch.tensor(
     [[4.0, 4, 40, 40], [60, 4, 100, 30], [8, 50, 50, 90], [70, 45, 120, 90]]
@@ -20,6 +24,12 @@ NOBODY = torch.zeros(0, 4)
 META = dict(
     img_shape=(HEIGHT, WIDTH), ori_shape=(HEIGHT, WIDTH), scale_factor=(1.0, 1.0)
 )
+
+
+def candidates(boxes, scores=None):
+    """Proposals of equal objectness, if nothing else is said."""
+    scores = [0.5] * len(boxes) if scores is None else scores
+    return InstanceData(bboxes=boxes, scores=torch.tensor(scores).float())
 
 
 @pytest.fixture(scope='module')
@@ -75,7 +85,7 @@ def label(head, maps, vectors, labelled=NOBODY, labels=None, meta=META, **option
     labels = tuple(range(len(vectors))) if labels is None else labels
     words = ImageWords(tuple(f'word {i}' for i in range(len(vectors))), labels)
     (found,) = head.label_regions(
-        maps, [InstanceData(bboxes=BOXES)], [words], [vectors], [meta], [labelled],
+        maps, [candidates(BOXES)], [words], [vectors], [meta], [labelled],
         **options,
     )  # fmt: skip
     return found
@@ -203,7 +213,7 @@ def test_each_image_has_its_words(shared_teacher, teacher):
     words = ImageWords(('a', 'b'), (3, 0))
     found = teacher.label_regions(
         maps,
-        [InstanceData(bboxes=boxes) for boxes in (BOXES, NOBODY, BOXES)],
+        [candidates(boxes) for boxes in (BOXES, NOBODY, BOXES)],
         [nothing, words, words],
         [embeddings[:0], embeddings[:2], embeddings[[3, 1]]],
         [META] * 3,
@@ -231,3 +241,29 @@ def test_each_image_has_its_words(shared_teacher, teacher):
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Alignment(**settings)
+
+
+def test_of_alike_regions_the_one_that_looks_like_an_object():
+    how = Alignment(objectness_weight=0.1, labelled_iou_thr=None)
+    head = RegionLabellingMixin()
+    head.alignment = how
+    embeddings = torch.tensor([[1.0, 0.0], [0.99, 0.1], [0.0, 1.0], [-1.0, 0.0]])
+    words, vectors = ImageWords(('dog',), (2,)), torch.tensor([[1.0, 0.0]])
+    chosen = {}
+    for weight in (0.0, 0.1):
+        head.alignment = replace(how, objectness_weight=weight)
+        found = head._choose(
+            candidates(BOXES, [0.1, 0.9, 1.0, 1.0]),
+            embeddings,
+            BOXES,
+            words,
+            vectors,
+            NOBODY,
+        )
+        chosen[weight] = BOXES.eq(found.bboxes).all(1).nonzero().item()
+        assert found.labels.tolist() == [2]
+    assert chosen == {0.0: 0, 0.1: 1}
+    # The score is that of the similarity alone.
+    assert found.scores.item() == pytest.approx(
+        torch.tensor(0.99 / 0.9950377).sigmoid().item()
+    )
