@@ -1,22 +1,26 @@
 # Caption pretraining in minutes on a CPU: which caption belongs to which image?
-# cmpl_teacher.py takes backbone, neck and fc_emb by their names.
-_base_ = './class_agn_mask_rcnn.py'
+# Regions are boxes that cover the image, seen through the teacher's layers, which
+# cmpl_teacher.py takes by their names.
+_base_ = './cmpl_teacher.py'
 
-text_bank = 'work_dirs/demo-cmpl/text_embeddings.npz'
+text_bank = _base_.text_bank
 detector = _base_.model
 model = dict(
     _delete_=True,
     type='CaptionGrounding',
     data_preprocessor=detector.data_preprocessor | dict(pad_mask=False),
-    backbone=detector.backbone | dict(init_cfg=None),
+    backbone=detector.backbone,
     neck=detector.neck,
-    level=0,  # the finest, on which the teacher's regions are
-    in_channels=64,
-    embed_dim=128,
+    bbox_roi_extractor=detector.roi_head.bbox_roi_extractor,
+    bbox_head=detector.roi_head.bbox_head | dict(freeze_emb=False),
+    box_sizes=(36, 64, 104),
     tokens=dict(type='BankTokens', embeddings=text_bank),
-    temperature=1.0,  # its vectors are of length 1
+    max_regions=48,
+    temperature=0.3,  # its vectors are of length 1
 )
-find_unused_parameters = True  # one level of the neck is used
+find_unused_parameters = True  # boxes are not refined
+load_from = None
+custom_hooks = []
 
 images = _base_.openshapes_train
 train_dataloader = dict(
@@ -47,8 +51,7 @@ test_dataloader = None
 test_evaluator = None
 test_cfg = None
 
-max_epochs = 16
+max_epochs = 8
 train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=max_epochs)
-optim_wrapper = dict(optimizer=dict(lr=0.002))
 warmup, cosine = _base_.short_schedule
 param_scheduler = [warmup, cosine | dict(end=max_epochs, T_max=max_epochs)]

@@ -127,14 +127,15 @@ def test_no_annotation_of_an_object_is_read(load, name):
     assert not [step for step in dataset.pipeline if 'Annotations' in step.type]
 
 
-def test_the_small_trunk_is_that_of_the_small_teacher(load):
+def test_the_small_network_is_that_of_the_small_teacher(load):
     pretraining = load('configs/openshapes/cmpl_pretrain.py')
     detector = load('configs/openshapes/cmpl_teacher.py')
-    head = detector.model.roi_head.bbox_head
     for part in ('backbone', 'neck'):
         assert pretraining.model[part] == detector.model[part]
-    assert pretraining.model.in_channels == head.in_channels
-    assert pretraining.model.embed_dim == head.embed_dim
-    assert pretraining.model.tokens.embeddings == head.embeddings
+    roi_head = detector.model.roi_head
+    assert pretraining.model.bbox_roi_extractor == roi_head.bbox_roi_extractor
+    assert pretraining.model.bbox_head == dict(roi_head.bbox_head, freeze_emb=False)
+    assert roi_head.bbox_head.freeze_emb
+    assert pretraining.model.tokens.embeddings == roi_head.bbox_head.embeddings
     epochs = pretraining.train_cfg.max_epochs
     assert detector.load_from.endswith(f'pretrain/epoch_{epochs}.pth')

@@ -12,19 +12,22 @@ from typing import Any
 import torch
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample, SampleList
+from mmdet.structures.bbox import bbox2roi
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
 from ...language.caption_tokens import CaptionTokens, TokenizedCaption
 from ..losses.grounding_loss import TEMPERATURE, grounding_losses, grounding_scores
+from .image_regions import grid_boxes, pad_boxes
 
 
 @MODELS.register_module()
 class CaptionGrounding(BaseModel):
     """Learns a projection of image regions into a space of words, from captions alone.
 
-    The cells of the last feature map are regions. ``fc_emb`` projects them into the
-    space of fixed text vectors, words of a caption and regions attend to each other,
+    The cells of a feature map are regions, or boxes that cover the image and pass
+    through the layers of a box head. ``fc_emb`` projects them into the space of fixed
+    text vectors, words of a caption and regions attend to each other,
     and the distances that follow have to tell which caption of a batch belongs to which
     image, see :func:`~mmdet_ovis.models.losses.grounding_loss.grounding_losses`. Of
     OVR-CNN's two heads this is the grounding head; the transformer, which is thrown
@@ -46,12 +49,19 @@ class CaptionGrounding(BaseModel):
         tokens (dict): Config of what makes tokens of captions,
             :class:`~mmdet_ovis.language.caption_tokens.WordPieceTokens` or
             :class:`~mmdet_ovis.language.caption_tokens.BankTokens`.
-        in_channels (int): Channels C of the feature map that is projected.
-        embed_dim (int): Dimension D of the text vectors.
+        in_channels (int, optional): Channels C of the feature map whose cells are
+            projected. Defaults to None: regions are boxes.
+        embed_dim (int, optional): Dimension D of the text vectors. Defaults to None: as
+            above.
         neck (dict, optional): Config of a neck.
         shared_head (dict, optional): Config of what stands between a C4 backbone and
             the box head, ``res5``; here it sees the whole map.
         level (int): Which feature map, of several.
+        bbox_roi_extractor (dict, optional): Config of what crops boxes from the maps.
+        bbox_head (dict, optional): Config of the detector's ``EmbeddingBBoxHead``,
+            whose layers project boxes.
+        box_sizes (Sequence[float], optional): Sides of the boxes, px, see
+            :func:`.image_regions.grid_boxes`.
         max_regions (int): Regions of an image that take part in training, drawn at
             random.
         temperature (float): What scores are divided by, above 0.
@@ -59,7 +69,8 @@ class CaptionGrounding(BaseModel):
         init_cfg (dict, optional): Initial weights.
 
     Raises:
-        ValueError: If ``max_regions`` or ``temperature`` is out of its range; in the
+        ValueError: If ``max_regions`` or ``temperature`` is out of its range, or it is
+            not clear whether cells or boxes are regions; in the
             first step, if the text vectors are not of ``embed_dim`` dimensions.
     """
 
@@ -67,11 +78,14 @@ class CaptionGrounding(BaseModel):
         self,
         backbone: dict[str, Any],
         tokens: dict[str, Any],
-        in_channels: int,
-        embed_dim: int,
+        in_channels: int | None = None,
+        embed_dim: int | None = None,
         neck: dict[str, Any] | None = None,
         shared_head: dict[str, Any] | None = None,
         level: int = -1,
+        bbox_roi_extractor: dict[str, Any] | None = None,
+        bbox_head: dict[str, Any] | None = None,
+        box_sizes: Sequence[float] | None = None,
         max_regions: int = 100,
         temperature: float = TEMPERATURE,
         data_preprocessor: dict[str, Any] | None = None,
@@ -82,22 +96,35 @@ class CaptionGrounding(BaseModel):
             raise ValueError(f'max_regions is at least 1, not {max_regions}')
         if not temperature > 0:
             raise ValueError(f'temperature is above 0, not {temperature}')
+        of_boxes = (bbox_roi_extractor, bbox_head, box_sizes)
+        if not _exclude((in_channels, embed_dim), of_boxes):
+            raise ValueError(
+                'regions are cells (in_channels and embed_dim) or boxes '
+                '(bbox_roi_extractor, bbox_head and box_sizes)'
+            )
         self.backbone = MODELS.build(backbone)
         self.neck = None if neck is None else MODELS.build(neck)
         heads: dict[str, nn.Module] = {}
         if shared_head is not None:
             heads['shared_head'] = MODELS.build(shared_head)
-        heads['bbox_head'] = ModuleDict({'fc_emb': nn.Linear(in_channels, embed_dim)})
+        if box_sizes is None:
+            projection = {'fc_emb': nn.Linear(in_channels, embed_dim)}
+            heads['bbox_head'] = ModuleDict(projection)
+        else:
+            heads['bbox_roi_extractor'] = MODELS.build(bbox_roi_extractor)
+            heads['bbox_head'] = MODELS.build(bbox_head)
         self.roi_head = ModuleDict(heads)
         self.tokens: CaptionTokens = TASK_UTILS.build(tokens)
         self.level = level
+        self.box_sizes = box_sizes
         self.max_regions = max_regions
         self.temperature = temperature
 
     @property
     def fc_emb(self) -> nn.Linear:
         """Projection of a region into the space of words."""
-        return self.roi_head['bbox_head']['fc_emb']
+        head = self.roi_head['bbox_head']
+        return head['fc_emb'] if self.box_sizes is None else head.fc_emb
 
     def forward(
         self,
@@ -126,13 +153,48 @@ class CaptionGrounding(BaseModel):
         Args:
             inputs (Tensor): (B, 3, H, W), images padded at the right and at the bottom.
         """
-        features = self.backbone(inputs)
-        if self.neck is not None:
-            features = self.neck(features)
-        feature_map = features[self.level]
+        feature_map = self._extract_levels(inputs)[self.level]
         if 'shared_head' in self.roi_head:
             feature_map = self.roi_head['shared_head'](feature_map)
         return feature_map
+
+    def _extract_levels(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        features = self.backbone(inputs)
+        return features if self.neck is None else self.neck(features)
+
+    def embed_boxes(self, inputs: Tensor, boxes: Tensor) -> Tensor:
+        """Project boxes into the space of words.
+
+        Args:
+            inputs (Tensor): (B, 3, H, W).
+            boxes (Tensor): (B, K, 4) xyxy, px.
+
+        Returns:
+            Tensor: (B, K, D).
+        """
+        levels = self._extract_levels(inputs)
+        extractor = self.roi_head['bbox_roi_extractor']
+        rois = bbox2roi(list(boxes.to(inputs.device)))
+        features = extractor(levels[: extractor.num_inputs], rois)
+        embeddings, _ = self.roi_head['bbox_head'].embed(features)
+        return embeddings.unflatten(0, boxes.shape[:2])
+
+    def _draw_regions(
+        self, inputs: Tensor, data_samples: SampleList
+    ) -> tuple[Tensor, Tensor]:
+        """Draw regions at random: (B, K, D), and which of them there are, (B, K)."""
+        shapes = [sample.img_shape for sample in data_samples]
+        if self.box_sizes is not None:
+            boxes, valid = pad_boxes([grid_boxes(s, self.box_sizes) for s in shapes])
+            drawn, mask = draw_cells(valid, self.max_regions)
+            places = torch.arange(len(boxes))[:, None]
+            return self.embed_boxes(inputs, boxes[places, drawn]), mask
+        features = self.extract_feat(inputs)
+        valid = valid_cells(shapes, inputs.shape[-2:], features.shape[-2:])
+        cells, mask = draw_cells(valid.flatten(1), self.max_regions)
+        regions = features.flatten(2).transpose(1, 2)  # B x hw x C
+        places = torch.arange(len(regions))[:, None]
+        return self.fc_emb(regions[places, cells]), mask
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Return the losses of a batch and, for the log, the accuracy in per cent.
@@ -142,20 +204,12 @@ class CaptionGrounding(BaseModel):
             data_samples (SampleList): With ``caption`` and ``img_shape`` in
                 ``metainfo``.
         """
-        features = self.extract_feat(inputs)
-        valid = valid_cells(
-            [sample.img_shape for sample in data_samples],
-            inputs.shape[-2:],
-            features.shape[-2:],
-        )
-        cells, mask = draw_cells(valid.flatten(1), self.max_regions)
-        regions = features.flatten(2).transpose(1, 2)  # B x hw x C
-        places = torch.arange(len(regions))[:, None]
+        regions, mask = self._draw_regions(inputs, data_samples)
         words, word_mask = self.encode(data_samples)
         return grounding_losses(
             words.to(regions.device),
             word_mask.to(regions.device),
-            self.fc_emb(regions[places, cells]),
+            regions,
             mask.to(regions.device),
             self.temperature,
         )
@@ -186,8 +240,12 @@ class CaptionGrounding(BaseModel):
         Sets ``words``, the n tokens of the caption of an image, and ``word_maps``,
         (n, h, w) float32 scores of the cells that lie in the image, without padding;
         resized to the image they can be compared with objects (see
-        ``evaluation.functional.pointing_game``).
+        ``evaluation.functional.pointing_game``). Where regions are boxes, sets in their
+        place ``word_boxes`` (n, 4) xyxy, px, the best box of each word, and
+        ``word_scores`` (n,).
         """
+        if self.box_sizes is not None:
+            return self._predict_boxes(inputs, data_samples)
         features = self.extract_feat(inputs)
         shapes = [sample.img_shape for sample in data_samples]
         valid = valid_cells(shapes, inputs.shape[-2:], features.shape[-2:])
@@ -203,6 +261,25 @@ class CaptionGrounding(BaseModel):
             sample.set_data({'words': caption.texts, 'word_maps': maps})
         return data_samples
 
+    def _predict_boxes(
+        self, inputs: Tensor, data_samples: SampleList
+    ) -> list[DetDataSample]:
+        for image, sample in zip(inputs, data_samples, strict=True):
+            boxes = grid_boxes(sample.img_shape, self.box_sizes)
+            regions = self.embed_boxes(image[None], boxes[None])
+            caption = self._tokenize(sample)
+            words = torch.from_numpy(caption.vectors).to(regions.device)
+            scores = grounding_scores(words[None], regions, self.temperature)
+            best = scores.reshape(len(words), len(boxes)).max(dim=1)
+            sample.set_data(
+                {
+                    'words': caption.texts,
+                    'word_boxes': boxes[best.indices.cpu()],
+                    'word_scores': best.values,
+                }
+            )
+        return data_samples
+
     def _tokenize(self, sample: DetDataSample) -> TokenizedCaption:
         caption = self.tokens(sample.metainfo['caption'])
         if self.tokens.dim != self.fc_emb.out_features:
@@ -211,6 +288,12 @@ class CaptionGrounding(BaseModel):
                 f'but embed_dim is {self.fc_emb.out_features}'
             )
         return caption
+
+
+def _exclude(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether all of one group are given, and none of the other."""
+    one, other = ([value is not None for value in group] for group in (one, other))
+    return (all(one) and not any(other)) or (all(other) and not any(one))
 
 
 def valid_cells(

@@ -13,6 +13,7 @@ from mmdet.structures import DetDataSample
 from mmdet_ovis.evaluation.functional.pointing_game import points_at
 from mmdet_ovis.language.embedding_bank import TextEmbeddingBank
 from mmdet_ovis.models.matchers.caption_grounding import draw_cells, valid_cells
+from mmdet_ovis.models.matchers.image_regions import grid_boxes
 
 BACKBONE = dict(
     type='ResNet',
@@ -218,3 +219,91 @@ def test_vectors_of_another_dimension_are_named(build, batch):
     model = build(embed_dim=8)
     with pytest.raises(ValueError, match=r'bank\.npz holds vectors of 4 dimensions'):
         model(*batch, mode='loss')
+
+
+# ---------------------------------------------------------------- boxes as regions
+
+LOCAL = dict(num_stages=2, out_indices=(1,), strides=(1, 2), dilations=(1, 1))
+BOXES = dict(
+    backbone=BACKBONE | LOCAL,
+    neck=None,
+    in_channels=None,
+    embed_dim=None,
+    bbox_roi_extractor=dict(
+        type='SingleRoIExtractor',
+        roi_layer=dict(type='RoIAlign', output_size=3, sampling_ratio=1),
+        out_channels=16,
+        featmap_strides=[8],
+    ),
+    bbox_head=dict(
+        type='EmbeddingBBoxHead',
+        num_shared_fcs=1,
+        fc_out_channels=24,
+        in_channels=16,
+        roi_feat_size=3,
+        embed_dim=4,
+    ),
+    box_sizes=(16, 32),
+)
+
+
+def test_boxes_learn_what_words_mean(build):
+    random = np.random.default_rng(0)
+    model = build(**BOXES)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.005)
+    model.train()
+    for _ in range(40):
+        loss = total(model(*draw_batch(8, random), mode='loss'))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert model.roi_head['bbox_head'].shared_fcs[0].weight.grad.any()
+    images, samples = draw_batch(20, random)
+    with torch.no_grad():
+        found = model.eval()(images, samples, mode='predict')
+    shares = []
+    for sample, image in zip(found, images, strict=True):
+        assert sample.word_boxes.shape == (1, 4)
+        assert sample.word_scores.shape == (1,)
+        x1, y1, x2, y2 = sample.word_boxes[0].round().int().tolist()
+        target = (image > 0).any(dim=0)
+        shares.append(target[y1:y2, x1:x2].float().mean().item())
+    assert np.mean(shares) > 0.4  # an object fills a seventh of an image
+
+
+def test_boxes_of_images_of_different_sizes(build):
+    model = build(**BOXES)
+    samples = [make_sample('A square.', (64, 64)), make_sample('A disc.', (40, 64))]
+    losses = model(torch.randn(2, 3, 64, 64), samples, mode='loss')
+    assert all(value.isfinite().all() for value in losses.values())
+
+
+def test_weights_have_the_names_of_a_detector(build):
+    names = set(build(**BOXES).state_dict())
+    assert {
+        'roi_head.bbox_head.shared_fcs.0.weight',
+        'roi_head.bbox_head.fc_emb.weight',
+    } <= names
+
+
+def test_regions_are_cells_or_boxes(build):
+    for options in (
+        dict(box_sizes=(16,)),
+        BOXES | dict(box_sizes=None),
+        dict(embed_dim=None),
+    ):
+        with pytest.raises(ValueError, match=r'regions are cells .* or boxes'):
+            build(**options)
+
+
+def test_squares_cover_an_image():
+    boxes = grid_boxes((50, 90), (20, 64))
+    assert boxes.min() == 0
+    assert boxes[:, 2].max() == 90
+    assert boxes[:, 3].max() == 50
+    covered = np.zeros((50, 90), bool)
+    for x1, y1, x2, y2 in boxes[boxes[:, 3] - boxes[:, 1] == 20].round().int().tolist():
+        covered[y1:y2, x1:x2] = True
+    assert covered.all()
+    # A square that is higher than the image is cut off.
+    assert (boxes[:, 3] - boxes[:, 1]).max() == 50

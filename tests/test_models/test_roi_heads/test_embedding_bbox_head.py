@@ -557,29 +557,3 @@ def test_registered():
     assert MODELS.get('EmbeddingBBoxHead') is EmbeddingBBoxHead
     assert MODELS.get('WeightedEmbeddingBBoxHead') is WeightedEmbeddingBBoxHead
     assert TASK_UTILS.get('ObjectnessRandomSampler') is ObjectnessRandomSampler
-
-
-# ---------------------------------------------------------------- pooled projection
-
-
-def test_a_pooled_projection_is_one_of_the_mean_of_the_cells():
-    head = make(num_shared_fcs=0, num_reg_fcs=2, pool_emb=True)
-    features = torch.randn(6, 4, 3, 3)
-    embeddings, boxes = head.embed(features)
-    assert head.fc_emb.weight.shape == (DIM, 4)
-    expected = torch.nn.functional.linear(
-        features.mean((2, 3)), head.fc_emb.weight, head.fc_emb.bias
-    )
-    assert torch.allclose(embeddings, expected, atol=1e-6)
-    assert boxes.shape == (6, 4)
-    moved = features.roll(1, 3)  # the same cells elsewhere: another box, the same word
-    again, others = head.embed(moved)
-    assert torch.allclose(again, embeddings, atol=1e-6)
-    assert not torch.allclose(others, boxes, atol=1e-6)
-    assert head.embed(features[:0])[0].shape == (0, DIM)
-
-
-@pytest.mark.parametrize('layers', [dict(num_shared_fcs=1), dict(num_cls_fcs=1)])
-def test_what_is_pooled_has_cells(layers):
-    with pytest.raises(ValueError, match='pool_emb averages the cells'):
-        make(**dict(num_shared_fcs=0) | layers, pool_emb=True)

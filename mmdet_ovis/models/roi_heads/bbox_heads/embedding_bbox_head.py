@@ -27,24 +27,6 @@ _LAYERS = ('shared_convs', 'shared_fcs', 'cls_convs', 'cls_fcs', 'reg_convs', 'r
 _OF_LAYERS = ('conv_out_channels', 'fc_out_channels', 'conv_cfg', 'norm_cfg')
 
 
-class PooledLinear(nn.Linear):
-    """``Linear`` on the mean of the cells of a region.
-
-    Args:
-        in_features (int): Channels C.
-        out_features (int): Outputs.
-        cells (int): Cells of a region, which come flattened: (N, C * cells).
-    """
-
-    def __init__(self, in_features: int, out_features: int, cells: int) -> None:
-        super().__init__(in_features, out_features)
-        self.cells = cells
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Project regions (N, C * cells) to (N, out_features)."""
-        return super().forward(x.unflatten(1, (-1, self.cells)).mean(2))
-
-
 @MODELS.register_module()
 class EmbeddingBBoxHead(VocabularyMixin, ConvFCBBoxHead):
     """Box head that compares projected regions with the text vectors of a vocabulary.
@@ -79,10 +61,6 @@ class EmbeddingBBoxHead(VocabularyMixin, ConvFCBBoxHead):
         class_chunk (int, optional): Defaults to None.
         bg_weight (float): Weight of a negative, above 0. Defaults to 0.2.
         freeze_emb (bool): Do not train ``fc_emb``. Defaults to False.
-        pool_emb (bool): Average the cells of a region before they are projected, as
-            ``with_avg_pool`` does, but not before its box is refined. For heads without
-            shared or classification layers, whose projection stood on single cells
-            before, as that of ``CaptionGrounding``. Defaults to False.
         score_mode (str): How logits become scores, see
             :func:`~mmdet_ovis.models.layers.embedding_classifier.class_scores`.
             Defaults to ``'softmax'``.
@@ -111,7 +89,6 @@ class EmbeddingBBoxHead(VocabularyMixin, ConvFCBBoxHead):
         class_chunk: int | None = None,
         bg_weight: float = 0.2,
         freeze_emb: bool = False,
-        pool_emb: bool = False,
         score_mode: str = 'softmax',
         top_m: int = 10,
         ignore_unlabelled_neg: Mapping[str, float] | None = None,
@@ -127,7 +104,7 @@ class EmbeddingBBoxHead(VocabularyMixin, ConvFCBBoxHead):
         self.ignore_unlabelled_neg = ignore_unlabelled_neg
         # In place of the parent's layer, which had one output a class.
         self._modules.pop('fc_cls')
-        self.fc_emb = self._make_projection(embed_dim, pool_emb)
+        self.fc_emb = nn.Linear(self.cls_last_dim, embed_dim)
         self.fc_emb.requires_grad_(not freeze_emb)
         self.classifier = EmbeddingClassifier(
             embed_dim, logit_mode, normalize_text, logit_scale, bg_mode, class_chunk
@@ -147,17 +124,6 @@ class EmbeddingBBoxHead(VocabularyMixin, ConvFCBBoxHead):
             setattr(self, f'num_{layers}', 0)
             setattr(self, layers, nn.ModuleList())
         self.cls_last_dim = self._modules['fc_cls'].in_features
-
-    def _make_projection(self, embed_dim: int, pool_emb: bool) -> nn.Linear:
-        if not pool_emb:
-            return nn.Linear(self.cls_last_dim, embed_dim)
-        if self.with_avg_pool or self.num_shared_fcs or self.num_cls_fcs:
-            raise ValueError(
-                'pool_emb averages the cells of a region, but with_avg_pool or fully '
-                'connected layers have put them together before'
-            )
-        area = self.roi_feat_area
-        return PooledLinear(self.cls_last_dim // area, embed_dim, area)
 
     @property
     def fc_cls(self) -> nn.Linear:
