@@ -16,6 +16,7 @@ HELPS = MappingProxyType(
         'num_val': 'test images',
         'size': 'side of the images in pixels',
         'num_pictures': 'images that are drawn',
+        'color_bias': 'share of objects with the typical colour of their shape',
     }
 )
 
@@ -31,12 +32,13 @@ def add_demo_options(
         **helps (str): What to say of a field in place of what is usual.
     """
     for field in fields(options):
-        if not isinstance(field.default, Path | int):
+        kind = Path if isinstance(field.default, Path) else type(field.default)
+        if kind not in (Path, int, float):
             continue
         text = helps.get(field.name, HELPS[field.name])
         parser.add_argument(
             '--' + field.name.replace('_', '-'),
-            type=Path if isinstance(field.default, Path) else int,
+            type=kind,
             default=field.default,
             help=f'{text} (default: {field.default})',
         )

@@ -35,6 +35,8 @@ class DemoOptions:
         num_val (int): Test images.
         size (int): Side of the images in pixels.
         num_pictures (int): Images that are drawn.
+        color_bias (float): Share of the objects that have the typical colour of their
+            shape, which a seen and an unseen shape have in common.
         methods (tuple[str, ...]): What is compared, see :mod:`.ggn_methods`.
 
     Raises:
@@ -48,6 +50,7 @@ class DemoOptions:
     num_val: int = 200
     size: int = 256
     num_pictures: int = 6
+    color_bias: float = 0.0
     methods: tuple[str, ...] = DEMO_METHODS
 
     def __post_init__(self) -> None:
@@ -102,6 +105,7 @@ def demo_stages(options: DemoOptions) -> list[Stage | tuple[Stage, ...]]:
             'tools/dataset_converters/make_openshapes.py',
             *('--out', options.data_root, '--num-train', options.num_train),
             *('--num-val', options.num_val, '--size', options.size),
+            *('--color-bias', options.color_bias),
         ),
         _train(
             options,
