@@ -6,6 +6,8 @@ detector = _base_.model
 detector.backbone.norm_eval = True
 detector.roi_head.type = 'CMPLRoIHead'
 detector.roi_head.alignment = dict(refinements=3)
+# Else nothing tells words from annotated classes, which then lose to them.
+detector.roi_head.labelled_objects = 'classified'
 detector.roi_head.bbox_head.freeze_emb = False
 detector.roi_head.mask_head.type = 'NoisyFCNMaskHead'
 model = dict(

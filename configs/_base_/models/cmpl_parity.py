@@ -12,6 +12,7 @@ parity_roi_head = dict(
     ),
     pseudo_targets='any',
     pseudo_background='first_class',
+    labelled_objects='ignored',
     unlabelled_neg_weight=1.0,
     mask_head=dict(mode='mean_bce', num_samples=1, sigma_range=None),
 )

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from mmdet.models.utils import rename_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample, SampleList
 from mmdet.utils import ConfigType, InstanceList
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ...structures.vocabulary import name_key
@@ -193,6 +195,24 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
             kept = [i for i in kept if name_key(names[labels[i]]) not in known]
         return ImageWords(tuple(words[i] for i in kept), tuple(labels[i] for i in kept))
 
+    def _labelled_objects(
+        self, sample: DetDataSample, like: Tensor
+    ) -> InstanceData | None:
+        """Annotated objects, with labels of the caption vocabulary."""
+        boxes = _labelled_boxes(sample, like)
+        if boxes is None:
+            return None
+        places = {
+            name_key(name): place
+            for place, name in enumerate(self.caption_vocabulary.names)
+        }
+        names = self.student.roi_head.bbox_head.vocabulary
+        of_label = boxes.new_tensor(
+            [places.get(name_key(name), -1) for name in names], dtype=torch.long
+        )
+        labels = sample.gt_instances.labels if len(boxes) else of_label.new_zeros((0,))
+        return InstanceData(bboxes=boxes, labels=of_label[labels])
+
     def _vectors(self, words: ImageWords) -> Tensor:
         if self.semi_train_cfg['align_with'] == 'word':
             return self.student.roi_head.bbox_head.text_vectors(words.words)
@@ -246,7 +266,7 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
                 [proposals[i] for i in useful],
                 [pseudo[i] for i in useful],
                 self.caption_vocabulary,
-                [_labelled_boxes(of_words[i], x[0]) for i in useful],
+                [self._labelled_objects(of_words[i], x[0]) for i in useful],
             )
         losses = self.weighting(found.losses, found.sigma)
         sigma = found.sigma.detach()

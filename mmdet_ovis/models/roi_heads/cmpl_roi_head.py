@@ -26,6 +26,7 @@ from .mask_heads import NoisyFCNMaskHead
 from .region_labelling import Alignment, RegionLabellingMixin
 
 BACKGROUNDS = ('own', 'first_class')
+LABELLED_OBJECTS = ('ignored', 'classified')
 
 
 class PseudoLosses(NamedTuple):
@@ -61,6 +62,11 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         pseudo_background (str): What negatives are in the caption vocabulary:
             ``'own'``: the background; ``'first_class'``: its first class, which is
             never a positive, as in the published code. Defaults to ``'own'``.
+        labelled_objects (str): What annotated objects are to the caption vocabulary:
+            ``'ignored'``: neither positive nor negative; ``'classified'``: positives of
+            what they are, so that words learn to be told from annotated classes.
+            Their boxes are learnt with them, their masks are not. Defaults to
+            ``'ignored'``.
         unlabelled_neg_weight (float): Factor of the weight of negatives in images that
             nobody annotated, where any region may be an object. Defaults to 0.5.
         **kwargs: Arguments of ``StandardRoIHead``: an ``EmbeddingBBoxHead`` and a
@@ -77,19 +83,17 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         pseudo_train_cfg: Mapping[str, Any] | None = None,
         pseudo_targets: str = 'threshold',
         pseudo_background: str = 'own',
+        labelled_objects: str = 'ignored',
         unlabelled_neg_weight: float = 0.5,
         **kwargs,
     ) -> None:
-        if pseudo_targets not in TARGET_RULES:
-            raise ValueError(
-                f'pseudo_targets is one of {", ".join(TARGET_RULES)}, not '
-                f'{pseudo_targets!r}'
-            )
-        if pseudo_background not in BACKGROUNDS:
-            raise ValueError(
-                f'pseudo_background is one of {", ".join(BACKGROUNDS)}, not '
-                f'{pseudo_background!r}'
-            )
+        for name, given, known in (
+            ('pseudo_targets', pseudo_targets, TARGET_RULES),
+            ('pseudo_background', pseudo_background, BACKGROUNDS),
+            ('labelled_objects', labelled_objects, LABELLED_OBJECTS),
+        ):
+            if given not in known:
+                raise ValueError(f'{name} is one of {", ".join(known)}, not {given!r}')
         if not 0 <= unlabelled_neg_weight <= 1:
             raise ValueError(
                 f'unlabelled_neg_weight is in [0, 1], not {unlabelled_neg_weight}'
@@ -100,6 +104,7 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         self.alignment = from_settings(Alignment, alignment, 'alignment')
         self.pseudo_targets = pseudo_targets
         self.pseudo_background = pseudo_background
+        self.labelled_objects = labelled_objects
         self.unlabelled_neg_weight = unlabelled_neg_weight
         if self.train_cfg:
             self._init_pseudo_sampling(pseudo_train_cfg or {})
@@ -119,7 +124,7 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         proposals: InstanceList,
         pseudo: InstanceList,
         vocabulary: InstalledVocabulary,
-        labelled: Sequence[Tensor | None],
+        labelled: Sequence[InstanceData | None],
     ) -> PseudoLosses:
         """Compute the losses of pseudo instances.
 
@@ -129,8 +134,9 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
             pseudo (list[InstanceData]): B times ``bboxes``, ``labels`` of the caption
                 vocabulary and ``masks`` (k, h, w) bool.
             vocabulary (InstalledVocabulary): The caption vocabulary.
-            labelled (Sequence[Tensor]): B times (m, 4), boxes of annotated objects, or
-                None for an image that nobody annotated.
+            labelled (Sequence[InstanceData]): B times the annotated objects, ``bboxes``
+                (m, 4) and ``labels`` (m,) of the caption vocabulary, -1 for what it
+                does not have; None for an image that nobody annotated.
 
         Returns:
             PseudoLosses: All of them 0 where there is nothing to learn from.
@@ -141,7 +147,7 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         ]
         with self.bbox_head.using_installed(vocabulary):
             losses, features = self._pseudo_bbox_loss(x, sampled)
-        learnt = self._drawn(sampled)
+        learnt = self._drawn(sampled, [len(instances) for instances in pseudo])
         targets = torch.cat(
             [
                 crop_mask_targets(
@@ -164,13 +170,20 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         return (size, size) if isinstance(size, int) else tuple(size)
 
     def _sample(
-        self, proposals: InstanceData, pseudo: InstanceData, labelled: Tensor | None
+        self,
+        proposals: InstanceData,
+        pseudo: InstanceData,
+        labelled: InstanceData | None,
     ) -> SamplingResult:
-        """Sample in one image."""
+        """Sample in one image; annotated objects stand behind pseudo instances."""
         priors = InstanceData(priors=proposals.bboxes)
         instances = InstanceData(bboxes=pseudo.bboxes, labels=pseudo.labels)
-        known = None if labelled is None else InstanceData(bboxes=labelled)
-        assigned = self.pseudo_assigner.assign(priors, instances, known)
+        left_alone = labelled
+        if labelled is not None and self.labelled_objects == 'classified':
+            has_name = labelled.labels >= 0
+            instances = InstanceData.cat([instances, labelled[has_name]])
+            left_alone = labelled[~has_name]
+        assigned = self.pseudo_assigner.assign(priors, instances, left_alone)
         result = self.pseudo_sampler.sample(assigned, priors, instances)
         if labelled is None:
             result.neg_weights = result.neg_priors.new_full(
@@ -194,11 +207,15 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         losses.setdefault('acc', scores.new_zeros(1))
         return losses, found['bbox_feats']
 
-    def _drawn(self, sampled: Sequence[SamplingResult]) -> list[Tensor]:
-        """Mark the positives whose masks are learnt."""
-        if self.pseudo_background == 'first_class':
-            return [result.pos_gt_labels > 0 for result in sampled]
-        return [result.pos_gt_labels >= 0 for result in sampled]
+    def _drawn(
+        self, sampled: Sequence[SamplingResult], numbers: Sequence[int]
+    ) -> list[Tensor]:
+        """Mark the positives of pseudo instances, whose masks are learnt."""
+        first = 1 if self.pseudo_background == 'first_class' else 0
+        return [
+            (result.pos_gt_labels >= first) & (result.pos_assigned_gt_inds < number)
+            for result, number in zip(sampled, numbers, strict=True)
+        ]
 
     def _mask_features(
         self, x: tuple[Tensor, ...], sampled: Sequence[SamplingResult], features: Tensor

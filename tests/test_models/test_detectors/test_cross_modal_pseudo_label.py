@@ -423,14 +423,24 @@ def test_cmpl_case_20_annotated_objects_reach_labelling_and_losses(model, monkey
         return label_regions(*args)
 
     def record_losses(*args):
-        given['losses'] = [None if b is None else b.tolist() for b in args[4]]
+        given['losses'] = [
+            None if objects is None
+            else (objects.bboxes.tolist(), objects.labels.tolist())
+            for objects in args[4]
+        ]  # fmt: skip
         return pseudo_loss(*args)
 
     monkeypatch.setattr(model.teacher.roi_head, 'label_regions', record_labelling)
     monkeypatch.setattr(model.student.roi_head, 'pseudo_loss', record_losses)
     compute_losses(model, images(3), of_kinds('gt', 'captions', 'both'))
     person = [[10.0, 8.0, 60.0, 50.0]]
-    assert given == dict(labelling=[[], person], losses=[None, person])
+    labels = [CAPTION.index('person')]
+    assert given == dict(labelling=[[], person], losses=[None, (person, labels)])
+    names = tuple('' if name == 'person' else name for name in CAPTION)
+    without = model.caption_vocabulary._replace(names=names)
+    monkeypatch.setattr(model, 'caption_vocabulary', without)
+    compute_losses(model, images(1), [make_sample(['dog'])])
+    assert given['losses'] == [(person, [-1])]
 
 
 def test_words_look_for_regions_as_they_stand_in_the_caption(tmp_path):

@@ -41,6 +41,15 @@ def pseudo(labels=(0,), boxes=OBJECT):
     )
 
 
+def annotated(boxes, *labels):
+    """Annotated objects that the words do not name, unless labels say so."""
+    labels = torch.tensor(labels or [-1] * len(boxes)).long()
+    return InstanceData(bboxes=boxes, labels=labels)
+
+
+NOTHING = annotated(NOBODY)
+
+
 @pytest.fixture(scope='module')
 def shared_student():
     with DefaultScope.overwrite_default_scope('mmdet'):
@@ -51,7 +60,10 @@ def shared_student():
 def student(shared_student, monkeypatch):
     """The head; its settings are those of before after the test."""
     head = shared_student.student.roi_head
-    for name in ('pseudo_targets', 'pseudo_background', 'unlabelled_neg_weight'):
+    for name in (
+        'pseudo_targets', 'pseudo_background', 'labelled_objects',
+        'unlabelled_neg_weight',
+    ):  # fmt: skip
         monkeypatch.setattr(head, name, getattr(head, name))
     shared_student.zero_grad()
     return head
@@ -86,7 +98,7 @@ def seen(student, monkeypatch):
     return calls
 
 
-def learn(head, maps, instances=None, words=None, labelled=NOBODY, regions=REGIONS):
+def learn(head, maps, instances=None, words=None, labelled=NOTHING, regions=REGIONS):
     """Losses of one image."""
     instances = pseudo() if instances is None else instances
     words = words or vocabulary()
@@ -172,7 +184,7 @@ def test_masks_grow_in_the_published_code(student, maps, seen):
 
 def test_cmpl_case_20_nothing_is_learnt_from_annotated_objects(student, maps, seen):
     """As if the regions on them had not been proposed."""
-    person = REGIONS[2:3] + 1
+    person = annotated(REGIONS[2:3] + 1, 3)
     losses, _ = learn(student, maps, labelled=person)
     assert seen['labels'].tolist() == [0, 0, 5]
     assert REGIONS[2].tolist() not in seen['rois'][:, 1:].tolist()
@@ -181,10 +193,31 @@ def test_cmpl_case_20_nothing_is_learnt_from_annotated_objects(student, maps, se
     for name in ('loss_cls', 'loss_bbox'):
         torch.testing.assert_close(losses[name], expected[name])
     # Also where a pseudo object is: the annotation knows better.
-    losses, sigma = learn(student, maps, labelled=OBJECT)
+    losses, sigma = learn(student, maps, labelled=annotated(OBJECT))
     assert seen['labels'].tolist() == [5, 5]
     assert losses['loss_mask'].item() == 0
     assert len(sigma) == 0
+
+
+def test_annotated_objects_may_be_told_from_words(student, maps, seen):
+    """Their class and box are learnt, their mask is not; other names are left alone."""
+    student.labelled_objects = 'classified'
+    person = annotated(REGIONS[2:3] + 1, 3)
+    _, sigma = learn(student, maps, labelled=person)
+    assert sorted(seen['labels'].tolist()) == [0, 0, 3, 5]
+    assert seen['weights'][seen['labels'] == 3].item() == 1
+    assert seen['rois'][seen['labels'] == 3, 1:].tolist() == REGIONS[2:3].tolist()
+    assert (seen['box_weights'][seen['labels'] == 3] == 1).all()
+    expected = crop_mask_targets(
+        pseudo().masks, REGIONS[:2], torch.tensor([0, 0]), (28, 28)
+    )
+    assert torch.equal(seen['targets'], expected)
+    assert len(sigma) == 2
+    both = annotated(REGIONS[2:] + 1, 3, -1)
+    learn(student, maps, labelled=both)
+    assert sorted(seen['labels'].tolist()) == [0, 0, 3]
+    learn(student, maps, labelled=None)
+    assert seen['labels'].tolist() == [0, 0, 5, 5]
 
 
 def test_negatives_weigh_less_where_nobody_annotated(student, maps, seen):
@@ -224,7 +257,8 @@ def test_the_assigner_is_a_setting(maps):
     )  # fmt: skip
     model = make_model(roi_head=dict(pseudo_train_cfg=dict(assigner=assigner)))
     head = model.student.roi_head
-    result = head._sample(InstanceData(bboxes=REGIONS), pseudo(), REGIONS[2:3])
+    labelled = annotated(REGIONS[2:3])
+    result = head._sample(InstanceData(bboxes=REGIONS), pseudo(), labelled)
     assert len(result.pos_priors) == 0
     assert len(result.neg_priors) == 4
 
@@ -272,7 +306,7 @@ def test_images_have_their_own_masks(student, shared_student, seen):
         [InstanceData(bboxes=REGIONS)] * 3,
         [pseudo(), other, pseudo((), NOBODY)],
         vocabulary(),
-        [NOBODY, None, NOBODY],
+        [NOTHING, None, NOTHING],
     )
     assert seen['labels'].tolist() == [0, 0, 5, 5, 4, 1, 5, 5, 5, 5, 5, 5]
     expected = torch.cat(
@@ -328,7 +362,7 @@ def test_masks_share_the_features_of_boxes_in_the_published_network(monkeypatch)
     maps = (torch.randn(2, 256, 6, 8),)
     losses, sigma = head.pseudo_loss(
         maps, [InstanceData(bboxes=REGIONS.flip(0)), InstanceData(bboxes=REGIONS)],
-        [pseudo([2]), pseudo([1])], vocabulary(), [NOBODY, NOBODY],
+        [pseudo([2]), pseudo([1])], vocabulary(), [NOTHING, NOTHING],
     )  # fmt: skip
     assert sigma.shape == (4, 14, 14)
     rois = bbox2roi([REGIONS[:2].flip(0), REGIONS[:2]])
@@ -347,6 +381,7 @@ def test_masks_share_the_features_of_boxes_in_the_published_network(monkeypatch)
         (dict(pseudo_background='last'), 'pseudo_background is one of own'),
         (dict(unlabelled_neg_weight=2), r'unlabelled_neg_weight is in \[0, 1\], not 2'),
         (dict(alignment=dict(choose='best')), "alignment has the .*, not 'choose'"),
+        (dict(labelled_objects='learnt'), "is one of .*, classified, not 'learnt'"),
         (dict(alignment=dict(choice='best')), "choice is one of .*, not 'best'"),
         (dict(pseudo_train_cfg=dict(nms=1)), 'pseudo_train_cfg has the keys assigner'),
         (dict(mask_head=dict(type='FCNMaskHead')), "needs mask_head=dict.type='Noisy"),
