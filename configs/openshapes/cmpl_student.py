@@ -15,7 +15,7 @@ model = dict(
     type='CrossModalPseudoLabel',
     detector=detector,
     # The published weight grows over tens of thousands of iterations; here are few.
-    semi_train_cfg=dict(weighting=dict(mode='constant', value=2.0)),
+    semi_train_cfg=dict(weighting=dict(mode='constant', value=1.5)),
 )
 
 pipeline = _base_.train_pipeline
