@@ -68,6 +68,7 @@ class CmplDemoOptions(WordDemoOptions):
 
 def cmpl_demo_stages(options: CmplDemoOptions) -> list[Stage | tuple[Stage, ...]]:
     """List the commands of the demo, each one a user could type."""
+    students = [name for name in VARIANTS if name != 'teacher']
     return [
         data_stage(options),
         (
@@ -85,12 +86,10 @@ def cmpl_demo_stages(options: CmplDemoOptions) -> list[Stage | tuple[Stage, ...]
             f'model.tokens.embeddings={options.bank}',
         ),
         _train(options, 'teacher', 'pretrain'),
-        (_train(options, 'student'), _train(options, 'student-parity')),
-        _extract(options),
+        (_extract(options), _test(options, 'teacher')),
         prepare_stage(options, options.masks, options.pseudo_file),
-        (_train(options, 'offline'), _test(options, 'teacher')),
-        (_test(options, 'student'), _test(options, 'student-parity')),
-        _test(options, 'offline'),
+        tuple(_train(options, name) for name in students),
+        tuple(_test(options, name) for name in students),
     ]
 
 
