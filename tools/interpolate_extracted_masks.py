@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from mmdet_ovis.pseudo_labels import interpolate_extracted_masks
 from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.parallel import available_cores
 
 EPILOG = """
 Only masks that were extracted at another size than that of the images need this;
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--processes',
         type=int,
-        default=os.cpu_count() or 1,
+        default=available_cores(),
         metavar='N',
         help='processes that resize (default: one a core)',
     )

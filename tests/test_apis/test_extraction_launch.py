@@ -14,7 +14,7 @@ from mmdet_ovis.apis.extraction.launch import Place
 @pytest.fixture(autouse=True)
 def machine(monkeypatch):
     """A machine with 16 cores."""
-    monkeypatch.setattr(launch, '_available_cores', lambda: 16)
+    monkeypatch.setattr(launch, 'available_cores', lambda: 16)
 
 
 def torchrun(rank=5, world_size=8, local_rank=1, local_world_size=4):

@@ -12,7 +12,6 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import os
 
 from terminaltables import AsciiTable
 from threadpoolctl import threadpool_limits
@@ -27,6 +26,7 @@ from mmdet_ovis.apis.proposal_tasks import (
     read_truth,
 )
 from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.parallel import available_cores
 from mmdet_ovis.utils.io import atomic_write_json
 from mmdet_ovis.utils.progress import show_progress
 
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--workers',
         type=int,
-        default=os.cpu_count() or 1,
+        default=available_cores(),
         help='processes (default: one a core)',
     )
     parser.add_argument('--out', help='JSON file to write')

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from mmdet_ovis.datasets.converters import convert_ade20k
 from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.parallel import available_cores
 
 EPILOG = """
 example:
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
         help="leave out parts of objects (default: keep them, as GGN's authors do)",
     )
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='processes'
+        '--workers', type=int, default=available_cores(), help='processes'
     )
     return parser.parse_args()
 

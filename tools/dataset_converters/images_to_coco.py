@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from mmdet_ovis.datasets.converters import convert_images
 from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.parallel import available_cores
 
 EPILOG = """
 example:
@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('folder', help='searched with all folders below it')
     parser.add_argument('--out', required=True, metavar='FILE', help='file to write')
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='processes'
+        '--workers', type=int, default=available_cores(), help='processes'
     )
     return parser.parse_args()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_ovis.datasets.openshapes import OpenShapesConfig, make_openshapes
 from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.parallel import available_cores
 from mmdet_ovis.utils.progress import show_progress
 
 
@@ -58,7 +58,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '0 to 1 (default: %(default)s)',
     )
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='processes'
+        '--workers', type=int, default=available_cores(), help='processes'
     )
     parser.add_argument(
         '--overwrite', action='store_true', help='replace another dataset in --out'

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from mmdet_ovis.datasets.converters import convert_open_images
 from mmdet_ovis.utils.cli import run_tool
+from mmdet_ovis.utils.parallel import available_cores
 
 EPILOG = """
 example:
@@ -53,7 +53,7 @@ def parse_args() -> argparse.Namespace:
         '--image-labels',
     )
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='processes'
+        '--workers', type=int, default=available_cores(), help='processes'
     )
     return parser.parse_args()
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...utils.io import atomic_write_json, read_json
+from ...utils.parallel import available_cores
 
 _LOG_TAIL = 25
 
@@ -89,7 +90,7 @@ def run_stages(
 
 
 def _run_together(runs: Sequence[_Run]) -> None:
-    threads = max(1, (os.cpu_count() or 1) // len(runs))
+    threads = max(1, available_cores() // len(runs))
     with ThreadPoolExecutor(len(runs)) as pool:
         futures = [pool.submit(run.execute, threads) for run in runs]
     for future in futures:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from mmengine.device import get_device
 
+from ...utils.parallel import available_cores
+
 LAUNCHERS = ('none', 'pytorch', 'slurm')
 _MAX_WORKERS = 8
 
@@ -58,7 +60,7 @@ class Place:
             (5, 8, 1, 4)
         """
         if launcher == 'none':
-            return cls(cores=_available_cores())
+            return cls(cores=available_cores())
         names, tool = _VARIABLES[launcher]
         missing = [name for name in names if not environ.get(name, '').isdigit()]
         if missing:
@@ -73,7 +75,7 @@ class Place:
         else:
             local, given = int(environ.get('LOCAL_WORLD_SIZE', world_size)), ''
         # Slurm may have shared the cores out already.
-        available = _available_cores()
+        available = available_cores()
         cores = int(given) if given.isdigit() else available // local
         return cls(rank, world_size, local_rank, local, max(1, min(cores, available)))
 
@@ -104,9 +106,3 @@ def _tasks_per_node(environ: Mapping[str, str]) -> int:
     names = ('SLURM_STEP_TASKS_PER_NODE', 'SLURM_TASKS_PER_NODE')
     text = next((environ[name] for name in names if environ.get(name)), '1')
     return max(int(number) for number in re.findall(r'(\d+)(?:\(x\d+\))?', text))
-
-
-def _available_cores() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
