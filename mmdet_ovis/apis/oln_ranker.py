@@ -22,6 +22,7 @@ from ..models import OlnRoIHead, OlnRPNHead
 from ..pseudo_labels.signature import file_sha256
 from ..utils.checkpoint import load_model_checkpoint
 from ..utils.conversion import to_json
+from ..utils.reproducible import one_algorithm
 from .running import load_config
 
 CHUNK_SIZE = 1000
@@ -101,7 +102,7 @@ class OlnRanker:
         inputs, factor = self._prepare(image)
         corners = torch.from_numpy(corners).float().to(self.device) * factor
         # One algorithm for a shape, so that a resumed run gives the same bytes.
-        with torch.backends.cudnn.flags(deterministic=True, benchmark=False):
+        with one_algorithm():
             features = self.model.extract_feat(inputs)
             quality = torch.cat(
                 [

@@ -22,6 +22,7 @@ from ...pseudo_labels.signature import file_sha256
 from ...pseudo_labels.sources import AffinityEvidence, Evidence, TeacherEvidence
 from ...utils.checkpoint import load_model_checkpoint
 from ...utils.conversion import to_numpy
+from ...utils.reproducible import one_algorithm
 from .images import BrokenImageError
 from .inputs import Sample
 
@@ -111,10 +112,7 @@ class EvidenceNetwork(ABC):
             ValueError: If nothing can be made of any: model or pipeline do not fit.
         """
         # One algorithm for a shape, so that a resumed run gives the same bytes.
-        with (
-            torch.inference_mode(),
-            torch.backends.cudnn.flags(deterministic=True, benchmark=False),
-        ):
+        with torch.inference_mode(), one_algorithm():
             return self.look(sample)
 
     @abstractmethod

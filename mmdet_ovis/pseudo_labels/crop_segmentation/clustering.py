@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from mmdet.registry import TASK_UTILS
 
+from ...utils.reproducible import one_algorithm
 from ..mask_cleaning import EMPTY_MASK
 from .base import SMALL_CROP, CropMask, CropSegmenter, CropTask
 from .clustering_network import ClusteringOptions, ClusteringRun, Clusters, cluster
@@ -269,7 +270,7 @@ def _reproducibly() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.backends.cudnn.flags(deterministic=True, benchmark=False):
+        with one_algorithm():
             yield
     finally:
         torch.set_num_threads(threads)

@@ -23,6 +23,7 @@ from torch import nn
 from ...structures.pseudo_annotation import RLE
 from ...utils.checkpoint import load_model_checkpoint
 from ...utils.conversion import to_json, to_numpy
+from ...utils.reproducible import one_algorithm
 from ..mask_cleaning import encode_mask
 from ..signature import file_sha256
 from .base import FoundBoxes, ProposalProvider
@@ -91,10 +92,7 @@ class NetworkProposals(ProposalProvider):
             self._build()
         data = pseudo_collate([self._pipeline(self.inputs(image, image_id, file_name))])
         # One algorithm for a shape, so that a resumed run gives the same bytes.
-        with (
-            torch.inference_mode(),
-            torch.backends.cudnn.flags(deterministic=True, benchmark=False),
-        ):
+        with torch.inference_mode(), one_algorithm():
             return self.predict(self._model, data, file_name)
 
     def inputs(
