@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -389,9 +390,9 @@ def test_pipelines_that_hide_something_are_refused(extract, config):
 # ------------------------------------------------------------ the tool
 
 
-def test_the_tool_does_the_same(
-    config, checkpoint, out, expected, monkeypatch, root, tmp_path
-):
+@pytest.fixture
+def run_tool(config, checkpoint, out, monkeypatch, root, tmp_path):
+    """In the place of the fixture for affinities; gives the exit code."""
     config.dump(tmp_path / 'config.py')
     command = [
         str(root / TOOL), str(tmp_path / 'config.py'), str(checkpoint), '--out',
@@ -404,12 +405,35 @@ def test_the_tool_does_the_same(
             runpy.run_path(command[0], run_name='__main__')
         return end.value.code
 
+    return run
+
+
+def test_the_tool_does_the_same(run_tool, out, expected):
     for index in ('1', '0'):
-        assert run('--num-shards', '2', '--shard-id', index) == 0
+        assert run_tool('--num-shards', '2', '--shard-id', index) == 0
     assert contents(out.parent) == expected
-    assert run('--topk', '1') == 3
-    assert run('--topk', '0', '--overwrite') == 2
-    assert run('--min-score', '0.5', '--min-area', '3', '--overwrite') == 0
+    assert run_tool('--topk', '1') == 3
+    assert run_tool('--topk', '0', '--overwrite') == 2
+    assert run_tool('--min-score', '0.5', '--min-area', '3', '--overwrite') == 0
+
+
+@pytest.mark.parametrize(
+    ('setting', 'part', 'reason'),
+    [
+        ('extraction.min_conf=0.3', 'extraction', 'min_conf'),
+        ('extraction.topk=all', 'extraction', "'str' and 'int'"),
+        ('model.detector.roi_head.alignement.x=0.1', 'model', 'alignement'),
+        ('test_dataloader.dataset.words=words.json', 'dataset', "'words'"),
+    ],
+)
+def test_settings_that_nothing_takes_end_in_one_line(
+    run_tool, capsys, setting, part, reason
+):
+    assert run_tool('--cfg-options', setting) == 2
+    message = capsys.readouterr().err
+    assert re.search(rf'error: {part} of .*config\.py cannot be built: ', message)
+    assert reason in message
+    assert 'Traceback' not in message
 
 
 def test_processes_of_a_launcher_share_the_work(

@@ -22,6 +22,7 @@ from ...pseudo_labels.run_header import completed_counts
 from ...pseudo_labels.shards import Shard
 from ...pseudo_labels.store import CHUNK_SIZE, PseudoLabelStore
 from ...utils.progress import show_progress
+from ..running import building
 from .collecting import Progress
 from .inputs import ImageReader
 from .job import already_complete, interruptible, summarize
@@ -113,9 +114,9 @@ def extract_pseudo_labels(
     counts = None if overwrite else completed_counts(out, signature)
     if counts is not None and ann_dir is None:
         return already_complete(out, counts)
-    reader = ImageReader(
-        DATASETS.build(cfg.test_dataloader.dataset), use_gt_masks, limit
-    )
+    with building(f'dataset of {cfg.filename or "the config"}'):
+        dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    reader = ImageReader(dataset, use_gt_masks, limit)
     store = PseudoLabelStore(
         out, reader.image_ids, signature, chunk_size, max_broken, shard
     )

@@ -23,6 +23,7 @@ from ...pseudo_labels.sources import AffinityEvidence, Evidence, TeacherEvidence
 from ...utils.checkpoint import load_model_checkpoint
 from ...utils.conversion import to_numpy
 from ...utils.reproducible import one_algorithm
+from ..running import building
 from .images import BrokenImageError
 from .inputs import Sample
 
@@ -51,8 +52,8 @@ class EvidenceNetwork(ABC):
 
     Raises:
         FileNotFoundError: If the checkpoint is missing.
-        ValueError: If it is unsafe, damaged, or of another model, or the network cannot
-            do what is asked of it.
+        ValueError: If it is unsafe, damaged, or of another model, the network cannot be
+            built, or it cannot do what is asked of it.
     """
 
     evidence: ClassVar[type[Evidence]]
@@ -72,7 +73,8 @@ class EvidenceNetwork(ABC):
         trust_checkpoint: bool = False,
         metainfo: Mapping[str, Any] | None = None,
     ) -> None:
-        self.model: nn.Module = MODELS.build(model_cfg(cfg))
+        with building(f'model of {cfg.filename or "the config"}'):
+            self.model: nn.Module = MODELS.build(model_cfg(cfg))
         self.check_model()
         loaded = load_model_checkpoint(self.model, checkpoint, trust=trust_checkpoint)
         if device.startswith('cuda:'):

@@ -14,7 +14,7 @@ from ...pseudo_labels.sources import AffinitySource, PseudoLabelSource
 from ...utils.conversion import to_json
 from ...version import __version__
 from ..oln_ranker import RANKER_KEY, ranker_signature, split_grouping
-from ..running import load_job_config
+from ..running import building, load_job_config
 from .inputs import annotation_file
 from .networks import AffinityNetwork, EvidenceNetwork, model_cfg
 
@@ -84,7 +84,8 @@ def build_source(
     if grouping is not None and issubclass(cls, AffinitySource):
         args.setdefault('pa_to_masks', grouping)
     changes = {k: v for k, v in (options or {}).items() if v is not None}
-    return TASK_UTILS.build(args | changes)
+    with building(f'extraction of {cfg.filename or "the config"}'):
+        return TASK_UTILS.build(args | changes)
 
 
 def run_signature(
