@@ -383,7 +383,29 @@ def test_pipelines_that_hide_something_are_refused(extract, config):
         extract()
     pipeline[-1].meta_keys = META_KEYS
     del pipeline[1]
-    with pytest.raises(ValueError, match="type='LoadAnnotations', with_bbox=True"):
+    with pytest.raises(ValueError, match="with_bbox=True\\) before Resize to the pip"):
+        extract()
+
+
+@pytest.mark.parametrize('wrapped', [False, True])
+@pytest.mark.parametrize('resize', ['Resize', 'RandomResize', 'mmdet.FixShapeResize'])
+def test_boxes_of_another_scale_are_refused(extract, config, out, resize, wrapped):
+    """Objects would be looked for where the file has them, not the resized image."""
+    pipeline = config.test_dataloader.dataset.pipeline
+    step = dict(type=resize, scale=(128, 96))
+    pipeline[2] = dict(type='RandomApply', transforms=[step]) if wrapped else step
+    pipeline[1], pipeline[2] = pipeline[2], pipeline[1]
+    with pytest.raises(
+        ValueError, match=rf'has LoadAnnotations behind {resize}, so .* move it before'
+    ):
+        extract()
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize('flip', ['RandomFlip', 'mmcv.RandomFlip', 'Flip'])
+def test_mirrored_images_are_refused(extract, config, flip):
+    config.test_dataloader.dataset.pipeline.insert(3, dict(type=flip, prob=1.0))
+    with pytest.raises(ValueError, match=rf'the config: .* has {flip}, and masks of'):
         extract()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,29 @@ def annotation_file(cfg: Config) -> Path:
     """Return the path of the annotation file as the dataset joins it."""
     dataset = cfg.test_dataloader.dataset
     return Path(dataset.get('data_root') or '', dataset.ann_file)
+
+
+def step_names(pipeline: Any) -> Iterator[str]:
+    """Name the steps of a pipeline in their order, those within steps included.
+
+    Args:
+        pipeline (Any): Config of a transform, or a list of such.
+
+    Yields:
+        str: Types.
+
+    Examples:
+        >>> flip = dict(type='RandomApply', transforms=[dict(type='RandomFlip')])
+        >>> list(step_names([dict(type='LoadImageFromFile'), flip]))
+        ['LoadImageFromFile', 'RandomApply', 'RandomFlip']
+    """
+    if isinstance(pipeline, Mapping):
+        kind = pipeline.get('type', '')
+        yield getattr(kind, '__name__', kind)
+        pipeline = pipeline.get('transforms', ())
+    if isinstance(pipeline, list | tuple):
+        for step in pipeline:
+            yield from step_names(step)
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,9 +26,10 @@ from ...utils.conversion import to_numpy
 from ...utils.reproducible import one_algorithm
 from ..running import building
 from .images import BrokenImageError
-from .inputs import Sample
+from .inputs import Sample, step_names
 
 _CAPTION_KEYS = ('caption_words', 'caption_labels', 'has_gt')
+_LOADING = re.compile(r'Load\w*Annotations$')
 
 
 def model_cfg(cfg: Config) -> ConfigDict:
@@ -91,6 +93,14 @@ class EvidenceNetwork(ABC):
             ValueError: If the config does not name it.
         """
         return {}
+
+    @classmethod  # noqa: B027
+    def check_config(cls, cfg: Config) -> None:
+        """Refuse a config with which the network would see something else.
+
+        Raises:
+            ValueError: If it is one.
+        """
 
     def check_model(self) -> None:  # noqa: B027
         """Refuse a model that cannot do what is asked of it, before it is loaded."""
@@ -178,6 +188,26 @@ class TeacherNetwork(EvidenceNetwork):
             'text_embeddings_sha256': {bank: file_sha256(bank) for bank in banks},
         }
 
+    @classmethod
+    def check_config(cls, cfg: Config) -> None:
+        """Insist that boxes are where the image is, and the image as in its file."""
+        where = f'{cfg.filename or "the config"}: the pipeline of test_dataloader'
+        resizing = ''
+        for step in step_names(cfg.test_dataloader.dataset.get('pipeline')):
+            if 'Flip' in step:
+                raise ValueError(
+                    f'{where} has {step}, and masks of an image that is flipped do not '
+                    'fit its file; remove it'
+                )
+            if 'Resize' in step:
+                resizing = step
+            if resizing and _LOADING.search(step):
+                raise ValueError(
+                    f'{where} has {step} behind {resizing}, so annotated objects would '
+                    'not be where the resized image has them; move it before '
+                    f'{resizing}'
+                )
+
     def check_model(self) -> None:
         """Insist on a teacher."""
         if not isinstance(self.model, CrossModalPseudoLabel):
@@ -247,8 +277,8 @@ class TeacherNetwork(EvidenceNetwork):
         if annotated and 'bboxes' not in sample.get('gt_instances', ()):
             raise ValueError(
                 'the samples have no annotated objects, which the teacher leaves '
-                "alone; add dict(type='LoadAnnotations', with_bbox=True) to the "
-                'pipeline of test_dataloader'
+                "alone; add dict(type='LoadAnnotations', with_bbox=True) before Resize "
+                'to the pipeline of test_dataloader'
             )
 
 

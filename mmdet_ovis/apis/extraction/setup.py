@@ -38,9 +38,11 @@ def load_extraction_config(
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be parsed, or is not one for extraction.
     """
-    return load_job_config(
+    cfg = load_job_config(
         config, cfg_options, ('model', 'test_dataloader'), network.example
     )
+    network.check_config(cfg)
+    return cfg
 
 
 def build_source(
