@@ -39,7 +39,9 @@ from mmdet_ovis.apis.extraction import (
 from mmdet_ovis.apis.extraction.kills import kill_extractions
 from mmdet_ovis.engine.vocabulary import set_vocabulary
 from mmdet_ovis.language.embedding_bank import TextEmbeddingBank
+from mmdet_ovis.models.roi_heads import region_labelling
 from mmdet_ovis.pseudo_labels import SignatureMismatchError
+from mmdet_ovis.pseudo_labels.quarantine import TooManyBrokenError
 from mmdet_ovis.pseudo_labels.shards import Shard
 from mmdet_ovis.structures.pseudo_annotation import check_pseudo_annotation
 from mmdet_ovis.utils.checkpoint import CheckpointError
@@ -339,6 +341,39 @@ def test_diverged_weights_are_refused(extract, state, tmp_path):
         extract(checkpoint=path)
 
 
+def test_an_image_that_the_teacher_cannot_compare_is_listed(
+    extract, out, expected, monkeypatch
+):
+    compare, compared = region_labelling.word_similarities, []
+
+    def compare_one_badly(*args):
+        similarities = compare(*args)
+        compared.append(similarities.shape)
+        if len(compared) == 2:
+            similarities[-1, 3] = torch.nan
+        return similarities
+
+    monkeypatch.setattr(region_labelling, 'word_similarities', compare_one_badly)
+    (broken,) = extract().quarantine
+    assert len(compared) == len(WORDS)
+    assert broken.image_id == 99
+    assert 'what the teacher predicts is NaN or infinite' in broken.reason
+    lists, whole = json.loads(out.read_text()), json.loads(expected['masks.json'])
+    assert whole[1] != []
+    assert lists == [whole[0], [], *whole[2:]]
+
+
+def test_features_that_overflow_are_no_images_without_objects(
+    extract, state, tmp_path, out
+):
+    key = 'student.backbone.conv1.weight'
+    state[key] = torch.full_like(state[key], 3e38)
+    path = write_checkpoint(tmp_path / 'great.pth', state)
+    with pytest.raises(TooManyBrokenError, match='teacher predicts is NaN or infinite'):
+        extract(checkpoint=path)
+    assert not out.exists()
+
+
 def test_vectors_of_another_text_encoder_are_refused(extract, state, tmp_path):
     path = write_checkpoint(tmp_path / 'other.pth', state, model_id='bert')
     with pytest.raises(ValueError, match="text vectors of model_id 'bert'"):
@@ -383,7 +418,7 @@ def test_pipelines_that_hide_something_are_refused(extract, config):
         extract()
     pipeline[-1].meta_keys = META_KEYS
     del pipeline[1]
-    with pytest.raises(ValueError, match="with_bbox=True\\) before Resize to the pip"):
+    with pytest.raises(ValueError, match='with_bbox=True\\) before Resize to the pip'):
         extract()
 
 

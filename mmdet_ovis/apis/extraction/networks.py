@@ -249,6 +249,11 @@ class TeacherNetwork(EvidenceNetwork):
         self._check_sample(data_sample)
         words = self.model.words_of(data_sample)
         (found,) = self.model.label(data['inputs'], [data_sample])
+        if not found.is_finite:
+            raise BrokenImageError(
+                'what the teacher predicts is NaN or infinite; the checkpoint may come '
+                'from a diverged training'
+            )
         said = data_sample.metainfo['caption_words']
         labels = data_sample.metainfo['caption_labels']
         return TeacherEvidence(

@@ -150,13 +150,19 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
 
         Returns:
             list[InstanceData]: See ``CMPLRoIHead.label_regions``; ``word_inds`` are
-            places in what :meth:`words_of` gives.
+            places in what :meth:`words_of` gives, and ``is_finite`` is about the
+            feature maps, too.
         """
         x, outputs = self.extract_trunk(batch_inputs)
         everyone = list(range(len(batch_data_samples)))
         words = [self.words_of(sample) for sample in batch_data_samples]
         proposals = self.proposals(outputs, batch_data_samples, everyone, 'test')
-        return self._label(x, proposals, batch_data_samples, words, rescale)
+        results = self._label(x, proposals, batch_data_samples, words, rescale)
+        for place, result in enumerate(results):
+            # Maps that are not finite have no proposals.
+            maps_are_finite = all(bool(level[place].isfinite().all()) for level in x)
+            result.set_metainfo(dict(is_finite=result.is_finite and maps_are_finite))
+        return results
 
     def words_of(self, sample: DetDataSample) -> ImageWords:
         """Return the words of an image that are looked for.
