@@ -122,8 +122,8 @@ def measure_words(
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If one is broken, or ``ann_file`` has none of the classes, or not
-            all of the images.
+        ValueError: If one is broken, ``ann_file`` has none of the classes, or not all
+            of the images, or none of these can be read.
     """
     cfg = load_generation_config(config, cfg_options)
     truth = Truth(ann_file)
@@ -173,6 +173,11 @@ def _play(
                         hit = _is_hit(sample, activation, truth, tolerance)
                         scores[activation.phrase.name].hits.append(hit)
                 advance()
+    if len(broken) == total:
+        raise ValueError(
+            f'none of the {total} images can be read, the first: {broken[0]}; is '
+            'captions.img_dir of the config their folder?'
+        )
     if broken:
         MMLogger.get_current_instance().warning(
             '%d of %d images are left out, because they cannot be read, the first: %s',

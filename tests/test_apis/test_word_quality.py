@@ -138,6 +138,15 @@ def test_images_that_cannot_be_read_are_left_out(dataset, tmp_path, warned):
     assert '2.png' in message
 
 
+def test_a_folder_without_the_images_is_refused(dataset, tmp_path):
+    cfg = make_config(dataset)
+    cfg.captions.img_dir = str(tmp_path)
+    with pytest.raises(
+        ValueError, match=r'none of the 7 images can be read, the first: .*img_dir'
+    ):
+        measure_words(cfg, dataset / 'instances.json', device='cpu')
+
+
 def test_a_file_of_other_images_is_refused(dataset, tmp_path):
     content = json.loads((dataset / 'instances.json').read_text())
     image = content['images'].pop(1)
