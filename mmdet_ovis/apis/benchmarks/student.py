@@ -12,13 +12,14 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ...engine.vocabulary import set_vocabulary
 from ...models import CrossModalPseudoLabel
+from ..running import building, load_job_config
 
+_EXAMPLE = 'configs/cmpl/cmpl_student_r50-c4_70k_ov-coco.py'
 _BASE, _CAPTION = 48, 1203
 """Classes of COCO's base split, and of LVIS."""
 
@@ -36,7 +37,8 @@ def benchmark_student(
     """Time training steps of a student, in turns with those of a plain detector.
 
     Both start from random weights and see the same random images, boxes and words; a
-    step is forward, losses, backward and SGD.
+    step is forward, losses, backward and SGD. Words are made up, so their names look
+    for regions whatever ``align_with`` says.
 
     Args:
         student (Config): Of a ``CrossModalPseudoLabel``.
@@ -54,7 +56,8 @@ def benchmark_student(
         ``student / plain``.
 
     Raises:
-        ValueError: If a number is not positive, or ``student`` is no student.
+        ValueError: If a number is not positive, a config has no model, it cannot be
+            built or has no vocabulary, or ``student`` is no student.
     """
     if min(*size, batch_size, words, objects, repeats) < 1:
         raise ValueError(
@@ -80,21 +83,26 @@ def benchmark_student(
 
 
 def _build(cfg: Config, device: str) -> nn.Module:
+    cfg = load_job_config(cfg, None, ('model',), _EXAMPLE)
+    name = cfg.filename or 'the config'
     torch.manual_seed(0)
-    cfg = _without_weights(copy.deepcopy(cfg.model))
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        model = MODELS.build(cfg)
-        model.init_weights()
-    embed_dim = next(
-        m.embed_dim for m in model.modules() if hasattr(m, 'class_vectors')
-    )
+    with building(f'model of {name}'):
+        model = MODELS.build(_without_weights(cfg.model))
+    model.init_weights()
+    dims = [m.embed_dim for m in model.modules() if hasattr(m, 'class_vectors')]
+    if not dims:
+        raise ValueError(
+            f'{name}: {type(model).__name__} has no vocabulary; the benchmark compares '
+            'detectors with an EmbeddingBBoxHead, such as a student and its teacher'
+        )
     names = [f'word {i}' for i in range(_CAPTION)]
-    vectors = torch.randn(_CAPTION, embed_dim)
+    vectors = torch.randn(_CAPTION, dims[0])
     set_vocabulary(model, names[:_BASE], vectors[:_BASE])
     if isinstance(model, CrossModalPseudoLabel):
         head = model.student.roi_head.bbox_head
         with head.using_vocabulary(names, vectors):
             model.caption_vocabulary = head.installed
+        model.semi_train_cfg['align_with'] = 'name'  # no bank has words made up
     return model.to(device).train()
 
 
