@@ -7,7 +7,6 @@ import json
 import pytest
 from demo_case import flatten, settings_of
 
-from mmdet_ovis.apis.demos.cmpl import summarize
 from mmdet_ovis.apis.demos.cmpl_stages import (
     VARIANTS,
     CmplDemoOptions,
@@ -15,6 +14,7 @@ from mmdet_ovis.apis.demos.cmpl_stages import (
 )
 from mmdet_ovis.apis.demos.cmpl_tables import gain, seeds_table
 from mmdet_ovis.apis.demos.commands import config_path
+from mmdet_ovis.apis.demos.word_demo import summarize
 from mmdet_ovis.apis.demos.word_tables import TABLE_KEYS
 from mmdet_ovis.apis.running import load_config
 
@@ -85,7 +85,8 @@ def summary(tmp_path):
         (tmp_path / name).mkdir()
         metrics = {f'coco/{key}': 0.1 * (i + 1) for key in TABLE_KEYS}
         (tmp_path / name / 'metrics.json').write_text(json.dumps(metrics))
-    return summarize(CmplDemoOptions(work_dir=tmp_path, seed=3), {'data': 1.0})
+    options = CmplDemoOptions(work_dir=tmp_path, seed=3)
+    return summarize(options, VARIANTS, {'data': 1.0})
 
 
 def test_summary(summary):

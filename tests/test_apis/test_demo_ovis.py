@@ -8,7 +8,6 @@ import pytest
 from demo_case import flatten, settings_of
 
 from mmdet_ovis.apis.demos.commands import config_path, last_checkpoint
-from mmdet_ovis.apis.demos.ovis import summarize
 from mmdet_ovis.apis.demos.ovis_stages import (
     VARIANTS,
     OvisDemoOptions,
@@ -16,6 +15,7 @@ from mmdet_ovis.apis.demos.ovis_stages import (
 )
 from mmdet_ovis.apis.demos.ovis_tables import novel_gain, seeds_table
 from mmdet_ovis.apis.demos.stages import Stage
+from mmdet_ovis.apis.demos.word_demo import summarize
 from mmdet_ovis.apis.demos.word_tables import variants_table
 from mmdet_ovis.apis.running import load_config
 from mmdet_ovis.apis.word_quality import MEAN
@@ -82,7 +82,9 @@ def make_summary(work_dir) -> OvisDemoOptions:
 
 
 def test_summary_and_tables(tmp_path):
-    summary = summarize(make_summary(tmp_path), {'data': 1.0})
+    options = make_summary(tmp_path)
+    summary = summarize(options, VARIANTS, {'data': 1.0}, options.words_file)
+    assert list(summary) == ['seed', 'words', *VARIANTS, 'seconds']
     assert summary['seed'] == 3
     assert summary['seconds'] == {'data': 1.0}
     assert novel_gain(summary) == pytest.approx(0.3)
@@ -93,7 +95,8 @@ def test_summary_and_tables(tmp_path):
 
 
 def test_table_of_several_seeds(tmp_path):
-    summary = summarize(make_summary(tmp_path), {})
+    options = make_summary(tmp_path)
+    summary = summarize(options, VARIANTS, {}, options.words_file)
     other = {**summary, 'seed': 1, 'base-only': {**summary['base-only']}}
     other['base-only']['segm_novel_AP50'] = 0.2
     lines = seeds_table([summary, other], ['segm_novel_AP50']).splitlines()

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .commands import (
+    NO_VALIDATION,
     config_path,
     data_options,
     last_checkpoint,
@@ -16,7 +17,6 @@ from .commands import (
 )
 from .stages import Stage
 from .words import (
-    NO_VALIDATION,
     WordDemoOptions,
     bank_stage,
     data_stage,
@@ -50,11 +50,6 @@ class CmplDemoOptions(WordDemoOptions):
     def parity_words(self) -> Path:
         """The same by the published rules."""
         return self.work_dir / 'caption_words_parity.json'
-
-    @property
-    def masks(self) -> Path:
-        """Pseudo masks of the teacher."""
-        return self.work_dir / 'masks' / 'masks.json'
 
     @property
     def pseudo_file(self) -> Path:

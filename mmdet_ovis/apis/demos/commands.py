@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
+from ...utils.io import read_json
 from ..running import load_config
 from .stages import Stage
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = 'configs/openshapes'
+SEEN, UNSEEN = 'openshapes_seen', 'openshapes_unseen'
+NO_VALIDATION = ('val_dataloader=None', 'val_evaluator=None', 'val_cfg=None')
+"""Settings of a training whose next stage tests."""
 
 
 def config_path(name: str) -> Path:
@@ -61,6 +67,27 @@ def make_stage(
     return Stage(name, title, command, output, inputs)
 
 
+def openshapes_stage(
+    data_root: Path, num_train: int, num_val: int, size: int, color_bias: float
+) -> Stage:
+    """Make a stage that makes the images, see ``make_openshapes.py``.
+
+    Args:
+        data_root (Path): Folder of the dataset.
+        num_train (int): Training images.
+        num_val (int): Test images.
+        size (int): Side of the images in pixels.
+        color_bias (float): Share of the objects with the typical colour of their shape.
+    """
+    return make_stage(
+        'data',
+        'make OpenShapes',
+        'tools/dataset_converters/make_openshapes.py',
+        *('--out', data_root, '--num-train', num_train),
+        *('--num-val', num_val, '--size', size, '--color-bias', color_bias),
+    )
+
+
 def train_stage(
     name: str, title: str, config: str, folder: Path, seed: int, *settings: str
 ) -> Stage:
@@ -83,3 +110,9 @@ def train_stage(
         config=config,
         output=folder,
     )
+
+
+def read_metrics(file: Path) -> dict[str, Any]:
+    """Read what ``tools/test.py --metrics-out`` wrote, by bare names of the metrics."""
+    metrics: Mapping[str, Any] = read_json(file)
+    return {key.rpartition('/')[2]: value for key, value in metrics.items()}

@@ -9,18 +9,21 @@ from pathlib import Path
 
 from ...utils.io import atomic_write_json, read_json
 from .commands import (
+    NO_VALIDATION,
+    SEEN,
+    UNSEEN,
     config_path,
     data_options,
     last_checkpoint,
     make_stage,
+    openshapes_stage,
+    read_metrics,
     train_stage,
 )
 from .ggn_methods import AFFINITY_MASKS, DEMO_METHODS, METHODS, check_methods
 from .ggn_pictures import draw_demo
 from .ggn_tables import demo_table
 from .stages import Stage, run_stages
-
-SEEN, UNSEEN = 'openshapes_seen', 'openshapes_unseen'
 
 
 @dataclass(frozen=True)
@@ -99,13 +102,12 @@ def demo_stages(options: DemoOptions) -> list[Stage | tuple[Stage, ...]]:
     tuples say.
     """
     stages: list[Stage | tuple[Stage, ...]] = [
-        make_stage(
-            'data',
-            'make OpenShapes',
-            'tools/dataset_converters/make_openshapes.py',
-            *('--out', options.data_root, '--num-train', options.num_train),
-            *('--num-val', options.num_val, '--size', options.size),
-            *('--color-bias', options.color_bias),
+        openshapes_stage(
+            options.data_root,
+            options.num_train,
+            options.num_val,
+            options.size,
+            options.color_bias,
         ),
         _train(
             options,
@@ -187,8 +189,7 @@ def _detector_stages(options: DemoOptions, name: str) -> tuple[Stage, Stage]:
     weights = last_checkpoint(options.work_dir / 'pa', 'pa_train')
     settings = [
         f'model.backbone.init_cfg.checkpoint={weights}',
-        # The next stage tests.
-        *('val_dataloader=None', 'val_evaluator=None', 'val_cfg=None'),
+        *NO_VALIDATION,
     ]
     if method.masks:
         merged = _merged_masks(options, method.masks).resolve()
@@ -221,8 +222,7 @@ def summarize(options: DemoOptions, seconds: dict[str, float]) -> dict:
     """Collect the metrics of all stages."""
     summary: dict = {'seed': options.seed}
     for name in options.methods:
-        metrics = read_json(options.work_dir / name / 'metrics.json')
-        metrics = {key.rpartition('/')[2]: value for key, value in metrics.items()}
+        metrics = read_metrics(options.work_dir / name / 'metrics.json')
         summary[name] = _split_metrics(metrics)
     used = {METHODS[name].masks for name in options.methods} - {None}
     for name in sorted(f'pseudo{_suffix(masks)}' for masks in {AFFINITY_MASKS, *used}):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .commands import (
+    NO_VALIDATION,
     config_path,
     data_options,
     last_checkpoint,
@@ -16,7 +17,6 @@ from .commands import (
 )
 from .stages import Stage
 from .words import (
-    NO_VALIDATION,
     WordDemoOptions,
     bank_stage,
     data_stage,
@@ -47,9 +47,9 @@ class OvisDemoOptions(WordDemoOptions):
         return self.work_dir / 'word_pieces.txt'
 
     @property
-    def masks(self) -> Path:
-        """Pseudo masks as they are generated."""
-        return self.work_dir / 'masks' / 'masks.json'
+    def words_file(self) -> Path:
+        """How well words are found."""
+        return self.work_dir / 'words.json'
 
     @property
     def pseudo_file(self) -> Path:
@@ -146,7 +146,7 @@ def _mask_stages(options: OvisDemoOptions) -> list[Stage | tuple[Stage, ...]]:
                 'tools/analysis_tools/eval_words.py',
                 config_path('ovis_generate'),
                 *('--gt', options.truth, '--masks', options.masks, '--limit', 200),
-                *('--out', options.work_dir / 'words.json'),
+                *('--out', options.words_file),
                 *('--cfg-options', *options.generation_options),
                 config='ovis_generate',
             ),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ...utils.io import read_json
-from .commands import config_path, data_options, make_stage
+from .commands import (
+    SEEN,
+    UNSEEN,
+    config_path,
+    data_options,
+    make_stage,
+    openshapes_stage,
+)
 from .stages import Stage
-
-BASE, NOVEL = 'openshapes_seen', 'openshapes_unseen'
-NO_VALIDATION = ('val_dataloader=None', 'val_evaluator=None', 'val_cfg=None')
-"""Settings of a training whose next stage tests."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class WordDemoOptions:
         return self.data_root / 'annotations' / 'captions_train.json'
 
     @property
+    def masks(self) -> Path:
+        """Pseudo masks of the words of captions."""
+        return self.work_dir / 'masks' / 'masks.json'
+
+    @property
     def bank(self) -> Path:
         """Text vectors of the shapes."""
         return self.work_dir / 'text_embeddings.npz'
@@ -56,14 +61,12 @@ class WordDemoOptions:
 
 def data_stage(options: WordDemoOptions) -> Stage:
     """Make the images."""
-    return make_stage(
-        'data',
-        'make OpenShapes',
-        'tools/dataset_converters/make_openshapes.py',
-        *('--out', options.data_root, '--num-train', options.num_train),
-        *('--num-val', options.num_val, '--size', options.size),
-        # Small networks learn colours in minutes, and shapes in hours.
-        *('--color-bias', 1),
+    return openshapes_stage(
+        options.data_root,
+        options.num_train,
+        options.num_val,
+        options.size,
+        color_bias=1,  # small networks learn colours in minutes, and shapes in hours
     )
 
 
@@ -87,7 +90,7 @@ def prepare_stage(
         'make a training set of the pseudo masks',
         'tools/ovis/prepare_coco_dataset.py',
         *('--inputs', masks, '--ref', options.truth, '--vocabulary', options.truth),
-        *('--base', BASE, '--novel', NOVEL, '--out', out),
+        *('--base', SEEN, '--novel', UNSEEN, '--out', out),
     )
 
 
@@ -122,9 +125,3 @@ def test_stage(
         f'test_evaluator.ann_file={options.data_root}/annotations/instances_val.json',
         config=config,
     )
-
-
-def read_metrics(options: WordDemoOptions, name: str) -> dict[str, Any]:
-    """Read what :func:`test_stage` wrote, by the bare names of the metrics."""
-    metrics: Mapping[str, Any] = read_json(options.work_dir / name / 'metrics.json')
-    return {key.rpartition('/')[2]: value for key, value in metrics.items()}
