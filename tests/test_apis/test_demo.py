@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_ovis.apis.demos.ggn import DemoOptions, demo_stages, summarize
+from mmdet_ovis.apis.demos import ggn
+from mmdet_ovis.apis.demos.ggn import (
+    DemoOptions,
+    demo_stages,
+    run_demo,
+    summarize,
+)
 from mmdet_ovis.apis.demos.ggn_methods import METHODS
 from mmdet_ovis.apis.demos.ggn_tables import demo_table, seeds_table
 from mmdet_ovis.apis.demos.stages import Stage
@@ -118,6 +124,22 @@ def test_summary_holds_both_halves(finished):
     assert summary['ggn']['seen']['segm_AR@100'] == pytest.approx(0.4)
     assert summary['pseudo']['unseen']['segm_AP'] == pytest.approx(0.5)
     assert summary['seconds'] == {'pa': 3.0}
+
+
+def test_a_run_sums_up_what_its_stages_left(finished, monkeypatch):
+    def draw(data_root, work_dir, *, detectors, **options):
+        assert detectors == {'baseline': 'baseline', 'ggn': 'GGN'}
+        return work_dir / 'pictures'
+
+    monkeypatch.setattr(ggn, 'run_stages', lambda chain, *_: {chain[0].name: 2.0})
+    monkeypatch.setattr(ggn, 'draw_demo', draw)
+    lines = []
+    summary = run_demo(finished, lines.append)
+    assert summary == summarize(finished, {'data': 2.0})
+    written = json.loads((finished.work_dir / 'summary.json').read_text())
+    assert written == summary
+    assert 'GGN (test)' in lines[0]
+    assert lines[-1] == f'pictures: {finished.work_dir / "pictures"}'
 
 
 def test_table_prints_percentages(finished):

@@ -83,7 +83,7 @@ def _draw(
     image: np.ndarray, anns: Sequence[Mapping[str, Any]], coco: COCO, topk: int
 ) -> np.ndarray:
     names = {i: category['name'] for i, category in coco.cats.items()}
-    places = {category_id: label for label, category_id in enumerate(names)}
+    places = {name: label for label, name in enumerate(names.values())}
     best = sorted(anns, key=lambda ann: -ann['score'])[:topk]
     boxes = [mask_api.toBbox(ann['segmentation']) for ann in best]
     boxes = np.array(boxes, np.float64).reshape(-1, 4)
@@ -92,7 +92,7 @@ def _draw(
     return draw_detections(
         image,
         boxes,
-        np.array([places[ann['category_id']] for ann in best], np.intp),
+        np.array([places[_word(ann, names)] for ann in best], np.intp),
         np.array([ann['score'] for ann in best]),
         np.array(masks).reshape(-1, *image.shape[:2]),
         list(names.values()),
@@ -100,6 +100,14 @@ def _draw(
         color_by='label',
         min_side=_SIDE,
     )
+
+
+def _word(ann: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    """The word that an annotation was made of, else the name of its category.
+
+    Pseudo masks number the words of captions, whatever ids the ground truth has.
+    """
+    return ann['word'] if 'word' in ann else names[ann['category_id']]
 
 
 def _by_image(path: Path) -> dict[int, list[dict]]:
