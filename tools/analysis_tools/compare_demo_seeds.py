@@ -8,15 +8,9 @@ from __future__ import annotations
 
 import argparse
 
-from mmdet_ovis.apis.demos import cmpl_tables, ggn_tables, ovis_tables, word_tables
+from mmdet_ovis.apis.demos import ggn_tables, word_tables
+from mmdet_ovis.apis.demos.comparison import compare_runs
 from mmdet_ovis.utils.cli import run_tool
-from mmdet_ovis.utils.io import read_json
-
-TABLES = {
-    'tools/demo.py': ggn_tables,
-    'tools/demo_ovis.py': ovis_tables,
-    'tools/demo_cmpl.py': cmpl_tables,
-}
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,26 +32,10 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _demo_of(run: dict) -> str:
-    """Name the demo that wrote a summary."""
-    if 'words' in run:
-        return 'tools/demo_ovis.py'
-    return 'tools/demo_cmpl.py' if 'student' in run else 'tools/demo.py'
-
-
 def main() -> None:
-    """Print the table.
-
-    Raises:
-        ValueError: If the runs are not of one demo.
-    """
+    """Print the table."""
     args = parse_args()
-    runs = [read_json(path) for path in args.summaries]
-    demos = {_demo_of(run) for run in runs}
-    if len(demos) > 1:
-        raise ValueError(f'the runs are of {" and ".join(sorted(demos))}')
-    tables = TABLES[demos.pop()]
-    print(tables.seeds_table(runs, args.keys or tables.TABLE_KEYS))
+    print(compare_runs(args.summaries, args.keys))
 
 
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from .cmpl_stages import VARIANTS
 from .seeds import order_by_seed
-from .word_tables import TABLE_KEYS, gains_line, variants_of_seeds
+from .word_tables import TABLE_KEYS, figure, gains_line, variants_of_seeds
 
 
 def seeds_table(summaries: Sequence[Mapping], keys: Sequence[str] = TABLE_KEYS) -> str:
@@ -21,7 +21,7 @@ def seeds_table(summaries: Sequence[Mapping], keys: Sequence[str] = TABLE_KEYS) 
         more than its teacher.
 
     Raises:
-        ValueError: If there is no run, or a seed occurs twice.
+        ValueError: If there is no run, a seed occurs twice, or a run lacks a metric.
     """
     runs = order_by_seed(summaries)
     lines = [
@@ -45,4 +45,4 @@ def gain(summary: Mapping, group: str) -> float:
         float: Difference of AP50 of masks, all words competing.
     """
     key = f'segm_{group}_AP50'
-    return summary['student'][key] - summary['teacher'][key]
+    return figure(summary, 'student', key) - figure(summary, 'teacher', key)

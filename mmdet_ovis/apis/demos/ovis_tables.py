@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..word_quality import MEAN
 from .ovis_stages import VARIANTS
 from .seeds import order_by_seed
-from .word_tables import TABLE_KEYS, each, gains_line, variants_of_seeds
+from .word_tables import TABLE_KEYS, each, figure, gains_line, variants_of_seeds
 
 BASELINE = 'base-only'
 
@@ -24,7 +24,7 @@ def seeds_table(summaries: Sequence[Mapping], keys: Sequence[str] = TABLE_KEYS) 
         with pseudo labels gains over base only; and how well words are found.
 
     Raises:
-        ValueError: If there is no run, or a seed occurs twice.
+        ValueError: If there is no run, a seed occurs twice, or a run lacks a metric.
     """
     runs = order_by_seed(summaries)
     return '\n'.join(
@@ -37,9 +37,9 @@ def seeds_table(summaries: Sequence[Mapping], keys: Sequence[str] = TABLE_KEYS) 
                 [novel_gain(run) for run in runs],
             ),
             'pointing game, mean over words: '
-            + each(run['words'][MEAN]['pointing_accuracy'] for run in runs),
+            + each(figure(run, 'words', MEAN)['pointing_accuracy'] for run in runs),
             'IoU of pseudo masks, mean over words: '
-            + each(run['words'][MEAN]['mask_iou'] for run in runs),
+            + each(figure(run, 'words', MEAN)['mask_iou'] for run in runs),
         ]
     )
 
@@ -54,5 +54,5 @@ def novel_gain(summary: Mapping) -> float:
         float: Difference of AP50 of masks of novel words, all words competing.
     """
     key = 'segm_novel_AP50'
-    others = [summary[name][key] for name in VARIANTS if name != BASELINE]
-    return max(others) - summary[BASELINE][key]
+    others = [figure(summary, name, key) for name in VARIANTS if name != BASELINE]
+    return max(others) - figure(summary, BASELINE, key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
 
@@ -25,7 +26,7 @@ def variants_table(summary: Mapping, variants: Mapping[str, str]) -> str:
         variants (Mapping[str, str]): Titles by name.
     """
     rows = [
-        [title, *(percent(summary[name][key]) for key in TABLE_KEYS)]
+        [title, *(percent(figure(summary, name, key)) for key in TABLE_KEYS)]
         for name, title in variants.items()
     ]
     table = AsciiTable([_head(TABLE_KEYS), *rows], 'OpenShapes, %')
@@ -43,12 +44,44 @@ def variants_of_seeds(
         runs (Sequence[Mapping]): ``summary.json`` of each.
         variants (Mapping[str, str]): Titles by name.
         keys (Sequence[str]): Metrics that are shown.
+
+    Raises:
+        ValueError: If a run lacks a variant or a metric.
     """
     rows = [
-        [title, *(each(run[name][key] for run in runs) for key in keys)]
+        [title, *(each(figure(run, name, key) for run in runs) for key in keys)]
         for name, title in variants.items()
     ]
     return GithubFlavoredMarkdownTable([_head(keys), *rows]).table
+
+
+def figure(run: Mapping[str, Any], name: str, key: str) -> Any:
+    """Look up a figure of a run.
+
+    Args:
+        run (Mapping): Its ``summary.json``.
+        name (str): Of what it is a figure.
+        key (str): The metric.
+
+    Raises:
+        ValueError: If the run has nothing of that name, or no such metric; the message
+            says what it has.
+
+    Examples:
+        >>> run = {'seed': 1, 'teacher': {'segm_all_AP50': 0.5}}
+        >>> figure(run, 'teacher', 'segm_all_AP50')
+        0.5
+        >>> figure(run, 'student', 'segm_all_AP50')
+        Traceback (most recent call last):
+        ValueError: the run of seed 1 has no 'student'; it has teacher
+    """
+    what = f'the run of seed {run["seed"]}'
+    if name not in run:
+        others = [o for o in run if isinstance(run[o], Mapping) and o != 'seconds']
+        raise _lacks(what, name, others)
+    if key not in run[name]:
+        raise _lacks(f"{what}, '{name}',", key, run[name])
+    return run[name][key]
 
 
 def gains_line(what: str, gains: Sequence[float]) -> str:
@@ -79,6 +112,10 @@ def each(values: Iterable[float]) -> str:
 def percent(value: float) -> str:
     """Format a fraction as a percentage without its sign."""
     return f'{100 * value:.1f}'
+
+
+def _lacks(what: str, missing: str, known: Iterable[str]) -> ValueError:
+    return ValueError(f"{what} has no '{missing}'; it has {', '.join(known)}")
 
 
 def _head(keys: Sequence[str]) -> list[str]:
