@@ -35,7 +35,7 @@ demo: install ## Train, extract and compare on OpenShapes, from nothing to the t
 demo-ovis: install-ovis ## Learn words from captions on OpenShapes, from nothing to the tables
 	$(PY) tools/demo_ovis.py $(DEMO_ARGS)
 
-demo-cmpl: install-ovis ## Learn words from a teacher on OpenShapes, from nothing to the table
+demo-cmpl: install ## Learn words from a teacher on OpenShapes, from nothing to the table
 	$(PY) tools/demo_cmpl.py $(DEMO_ARGS)
 
 test: install-tests ## Run the tests
