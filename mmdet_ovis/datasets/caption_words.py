@@ -174,10 +174,5 @@ class CaptionedOVCocoDataset(CaptionWordsMixin, OVCocoDataset):
         """Load the images with their annotations and what is said about them."""
         data_list = super().load_data_list()
         if self.use_images_without_gt and not self.test_mode:
-            # What mmdet's filter asks for the images that hold an instance.
-            self.cat_img_map[self.train_cat_ids[0]] += [
-                data_info['img_id']
-                for data_info in data_list
-                if data_info['caption_words']
-            ]
+            self.keep_images(info for info in data_list if info['caption_words'])
         return data_list

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmdet.datasets import CocoDataset
@@ -178,6 +178,17 @@ class CocoSplitDataset(ProposalFileMixin, CocoDataset):
         if self.score_weight is not None:
             marks['loss_weight'] = weight_of_score(score, *self.score_weight)
         return marks
+
+    def keep_images(self, data_list: Iterable[Mapping[str, Any]]) -> None:
+        """Let training keep images, also without an annotation of ``train_class``.
+
+        Args:
+            data_list (Iterable[Mapping]): Images with ``img_id``.
+        """
+        # What mmdet's filter asks for the images that hold an instance.
+        self.cat_img_map[self.train_cat_ids[0]] += [
+            data_info['img_id'] for data_info in data_list
+        ]
 
     def filter_data(self) -> list[dict]:
         """Drop images without an annotation of ``train_class`` (training only)."""

@@ -72,10 +72,7 @@ class OnlinePseudoLabelDataset(BasePseudoLabelDataset):
         """Load the images, with their ground truth if it is wanted."""
         data_list = super().load_data_list()
         self._check_folder(data_list)
-        # What mmdet's filter asks for the images that hold an instance.
-        self.cat_img_map[self.train_cat_ids[0]] += [
-            data_info['img_id'] for data_info in data_list
-        ]
+        self.keep_images(data_list)
         if not self.merge_gt:
             for data_info in data_list:
                 data_info['instances'] = []

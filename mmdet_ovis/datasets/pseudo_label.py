@@ -175,12 +175,7 @@ class PseudoLabelCocoDataset(BasePseudoLabelDataset):
                 pseudo.get(data_info['img_id'], []), data_info, pseudo_file
             )
         if self.use_images_without_gt:
-            # What mmdet's filter asks for the images that hold an instance.
-            self.cat_img_map[self.train_cat_ids[0]] += [
-                data_info['img_id']
-                for data_info in data_list
-                if data_info['pseudo_instances']
-            ]
+            self.keep_images(info for info in data_list if info['pseudo_instances'])
         return data_list
 
     def get_data_info(self, idx: int) -> dict:
