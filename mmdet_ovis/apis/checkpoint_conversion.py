@@ -150,12 +150,13 @@ def _set_sizes(cfg: Config, conversion: Conversion) -> dict[str, Any]:
 
 def _check_fit(cfg: Config, conversion: Conversion, source: Path) -> None:
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    cfg.model.backbone.init_cfg = None
     with torch.device('meta'):  # names and shapes are enough
         model = MODELS.build(cfg.model)
+    state = conversion.state_dict
+    if hasattr(model, 'adapt_state_dict'):  # as in loading
+        state = model.adapt_state_dict(state)
     try:
-        for part in conversion.layout.parts(conversion.state_dict):
-            check_state_dict(model, part, source)
+        check_state_dict(model, state, source)
     except CheckpointError as error:
         raise CheckpointError(f'{error} Name it with --config.') from None
 

@@ -17,7 +17,6 @@ from .checkpoint import CheckpointError
 from .checkpoint_conversion import Layout, State
 
 _BN_EPS = 1e-5  # what mmdet's normalisation adds to the variance
-_NOISE = 'roi_head.mask_head.conv_noise.'
 _FC_REG, _LOGITS = 'bbox_head.fc_reg.', 'mask_head.conv_logits.'
 
 _Rules = tuple[tuple[str, str], ...]
@@ -53,6 +52,12 @@ def _roi_heads(heads: str = 'roi_heads', prefix: str = '') -> _Rules:
     )
 
 
+def _noise(heads: str = 'roi_heads', prefix: str = '') -> _Rules:
+    """Name the pixel noise, which CMPL gives the heads of student and teacher."""
+    mask = rf'{heads}\.mask\.predictor\.'
+    return ((rf'{mask}uncertain_pred\.', f'{prefix}roi_head.mask_head.conv_noise.'),)
+
+
 def _finish(state: State, source: str) -> State:
     """Change values as described above; see ``Layout``."""
     finished: State = {}
@@ -80,46 +85,13 @@ def _last_half(value: torch.Tensor, rows: int, name: str, source: str) -> torch.
     return value[rows // 2 :].clone()
 
 
-def _student_parts(state: State) -> tuple[State, ...]:
-    """Return student and teacher, each as a whole detector without the noise."""
-    student = _below('student.', state)
-    teacher = {k: v for k, v in student.items() if not k.startswith('roi_head.')}
-    teacher |= _below('teacher.', state)
-    plain = {k: v for k, v in student.items() if not k.startswith(_NOISE)}
-    return plain, teacher
-
-
-def _below(prefix: str, state: State) -> State:
-    return {
-        key.removeprefix(prefix): value
-        for key, value in state.items()
-        if key.startswith(prefix)
-    }
-
-
-def _finish_student(state: State, source: str) -> State:
-    """Do what :func:`_finish` does, and check what no config knows."""
-    for name, shape in (('weight', (1, 256, 1, 1)), ('bias', (1,))):
-        key = f'student.{_NOISE}{name}'
-        found = tuple(state[key].shape) if key in state else None
-        if found != shape:
-            what = 'is missing' if found is None else f'has the shape {found}'
-            raise CheckpointError(
-                f'{source} looks like a {_STUDENT}, but {key} {what}; it is expected '
-                f'with {shape}'
-            )
-    return _finish(state, source)
-
-
-_STUDENT = 'student of CMPL'
 _FORGOTTEN = (
     r'rpn\.anchor_generator\.',  # follow from the config
     r'(?:bert|language_backbone)\.',  # the language model, which is never trained
     r'lambda_exemplar$',  # of code that is switched off
     r'roi_heads(?:_student)?\.box\.predictor\.cls_score\.',  # vectors of words
 )
-_DETECTOR = '_base_/models/ov_mask_rcnn_r50_c4.py'
-_EMBED_DIM = 'model.roi_head.bbox_head.embed_dim'
+_EMBED_DIM = 'roi_head.bbox_head.embed_dim'
 _FC_EMB = 'roi_head.bbox_head.fc_emb.weight'
 
 BENCHMARK_LAYOUTS = (
@@ -140,31 +112,27 @@ BENCHMARK_LAYOUTS = (
         finish=_finish,
     ),
     Layout(
-        _STUDENT,
+        'student of CMPL',
         'roi_heads_student.box.predictor.emb_pred.weight',
         (
             *_backbone('student.'),
             *_rpn('student.'),
             *_roi_heads('roi_heads_student', 'student.'),
-            (
-                r'roi_heads_student\.mask\.predictor\.uncertain_pred\.',
-                f'student.{_NOISE}',
-            ),
+            *_noise('roi_heads_student', 'student.'),
             *_roi_heads(prefix='teacher.'),
+            *_noise(prefix='teacher.'),
         ),
-        {'bn': _DETECTOR},
-        sizes=((f'student.{_FC_EMB}', _EMBED_DIM),),
-        # The teacher's noise has never been trained.
-        dropped=(*_FORGOTTEN, r'roi_heads\.mask\.predictor\.uncertain_pred\.'),
-        finish=_finish_student,
-        parts=_student_parts,
+        {'bn': 'cmpl/cmpl_student-parity_r50-c4_70k_ov-coco.py'},
+        sizes=((f'student.{_FC_EMB}', f'model.detector.{_EMBED_DIM}'),),
+        dropped=_FORGOTTEN,
+        finish=_finish,
     ),
     Layout(
         'teacher of CMPL',
         'roi_heads.box.predictor.emb_pred.weight',
         (*_backbone(), *_rpn(), *_roi_heads()),
-        {'bn': _DETECTOR},
-        sizes=((_FC_EMB, _EMBED_DIM),),
+        {'bn': 'cmpl/cmpl_teacher-parity_r50-c4_90k_ov-coco.py'},
+        sizes=((_FC_EMB, f'model.{_EMBED_DIM}'),),
         dropped=_FORGOTTEN,
         finish=_finish,
     ),

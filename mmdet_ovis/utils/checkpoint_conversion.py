@@ -30,10 +30,6 @@ def _as_it_is(state: State, source: str) -> State:
     return state
 
 
-def _whole(state: State) -> tuple[State, ...]:
-    return (state,)
-
-
 @dataclass(frozen=True)
 class Layout:
     """How the parameters of one kind of model are called.
@@ -52,8 +48,6 @@ class Layout:
             left out.
         finish (Callable): Changes values of the renamed parameters; takes them and
             where they come from, and raises ``CheckpointError``.
-        parts (Callable): Takes the finished parameters and returns those to compare
-            with the model of the config; one part for each time that they have to fit.
     """
 
     name: str
@@ -63,7 +57,6 @@ class Layout:
     sizes: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
     finish: Callable[[State, str], State] = _as_it_is
-    parts: Callable[[State], tuple[State, ...]] = _whole
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from mmdet_ovis.apis.checkpoint_conversion import convert_checkpoint
 from mmdet_ovis.utils.benchmark_layouts import BENCHMARK_LAYOUTS
 from mmdet_ovis.utils.checkpoint import (
     CheckpointError,
-    check_state_dict,
     load_checkpoint,
     load_model_checkpoint,
 )
@@ -43,7 +42,6 @@ def build(report):
     cfg = Config.fromfile(report.config)
     cfg.merge_from_dict(report.options)
     init_default_scope('mmdet')
-    cfg.model.backbone.init_cfg = None
     return MODELS.build(cfg.model)
 
 
@@ -78,9 +76,8 @@ def test_the_teacher_of_cmpl_is_a_plain_detector(convert):
     parameters = cmpl_teacher()
     report, target, state = convert(parameters)
     assert report.kind == 'teacher of CMPL'
-    assert report.config.stem == 'ov_mask_rcnn_r50_c4'
-    # The config is made for CLIP's vectors; BERT's are longer.
-    assert report.options == {'model.roi_head.bbox_head.embed_dim': 768}
+    assert report.config.stem == 'cmpl_teacher-parity_r50-c4_90k_ov-coco'
+    assert report.options == {}
     load_model_checkpoint(build(report), target)
     for mine, original in (
         ('backbone.conv1.weight', 'backbone.body.stem.conv1.weight'),
@@ -141,34 +138,49 @@ def test_frozen_normalisation_computes_the_same(convert):
     torch.testing.assert_close(got, frozen[:, 1:], rtol=1e-6, atol=1e-6)
 
 
-def test_the_student_is_a_detector_beside_the_heads_of_its_teacher(convert):
+def test_the_student_comes_with_its_teacher(convert):
     parameters = cmpl_student()
-    report, _, state = convert(parameters)
+    report, target, state = convert(parameters)
     assert report.kind == 'student of CMPL'
-    assert report.options == {'model.roi_head.bbox_head.embed_dim': 768}
-    noise = 'student.roi_head.mask_head.conv_noise.'
-    for name, shape in (('weight', (1, 256, 1, 1)), ('bias', (1,))):
-        mine = state.pop(noise + name)
-        assert mine.shape == shape
-        original = f'roi_heads_student.mask.predictor.uncertain_pred.{name}'
-        assert torch.equal(mine, parameters[original])
-    student = {k[8:]: v for k, v in state.items() if k.startswith('student.')}
-    check_state_dict(build(report), student, 'student')
-    teacher = {k[8:]: v for k, v in state.items() if k.startswith('teacher.')}
-    assert len(student) + len(teacher) == len(state)
-    assert teacher.keys() == {key for key in student if key.startswith('roi_head.')}
-    for heads, mine in (('roi_heads', teacher), ('roi_heads_student', student)):
-        original = parameters[f'{heads}.box.predictor.emb_pred.weight']
-        assert torch.equal(mine['roi_head.bbox_head.fc_emb.weight'], original)
-        original = parameters[f'{heads}.box.predictor.bbox_pred.bias'][4:]
-        assert torch.equal(mine['roi_head.bbox_head.fc_reg.bias'], original)
+    assert report.config.stem == 'cmpl_student-parity_r50-c4_70k_ov-coco'
+    assert report.options == {}
+    load_model_checkpoint(build(report), target)  # exactly, or it raises
+    assert not [key for key in state if key.startswith('teacher.backbone.')]
+    for heads, ours in (('roi_heads', 'teacher.'), ('roi_heads_student', 'student.')):
+        box, mask = f'{heads}.box.predictor.', f'{heads}.mask.predictor.'
+        mine = f'{ours}roi_head.'
+        for name, original in (
+            ('bbox_head.fc_emb.weight', parameters[f'{box}emb_pred.weight']),
+            ('bbox_head.fc_reg.bias', parameters[f'{box}bbox_pred.bias'][4:]),
+            ('mask_head.conv_noise.weight', parameters[f'{mask}uncertain_pred.weight']),
+            ('mask_head.conv_noise.bias', parameters[f'{mask}uncertain_pred.bias']),
+        ):
+            assert torch.equal(state[mine + name], original), mine + name
+
+
+def test_a_config_of_a_student_may_be_named(convert, root):
+    config = root / 'configs/cmpl/cmpl_student_r50-c4_70k_ov-coco.py'
+    report, target, _ = convert(cmpl_student(), config=config)
+    assert report.config == config
+    report, target, state = convert(cmpl_teacher(), config=config)
+    assert not [key for key in state if 'conv_noise' in key]
+    load_model_checkpoint(build(report), target)  # both heads start as this one
+
+
+def test_a_student_does_not_fit_a_teacher(convert, root):
+    config = root / 'configs/cmpl/cmpl_teacher_r50-c4_90k_ov-coco.py'
+    with pytest.raises(CheckpointError, match=r'another model .* Name it with --config'):
+        convert(cmpl_student(), config=config)
 
 
 def test_vectors_of_other_words_are_possible(convert):
     report, _, _ = convert(ovr_trunk(embed_dim=512))
     assert report.options == {'model.embed_dim': 512}
     report, _, _ = convert(cmpl_teacher(embed_dim=512))
-    assert report.options == {}
+    assert report.options == {'model.roi_head.bbox_head.embed_dim': 512}
+    report, target, _ = convert(cmpl_student(embed_dim=512))
+    assert report.options == {'model.detector.roi_head.bbox_head.embed_dim': 512}
+    load_model_checkpoint(build(report), target)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +220,7 @@ def test_unknown_parameters_are_named(convert, tmp_path, make, name):
         (
             cmpl_student,
             'roi_heads_student.mask.predictor.uncertain_pred.bias',
-            'student.roi_head.mask_head.conv_noise.bias is missing',
+            'student.roi_head.mask_head.conv_noise.bias',
         ),
     ],
 )
@@ -224,7 +236,7 @@ def test_noise_of_another_shape_is_refused(convert):
     parameters['roi_heads_student.mask.predictor.uncertain_pred.weight'] = torch.zeros(
         2, 256, 1, 1
     )
-    with pytest.raises(CheckpointError, match=r'has the shape \(2, 256, 1, 1\)'):
+    with pytest.raises(CheckpointError, match=r'\(2, 256, 1, 1\) instead of'):
         convert(parameters)
 
 
