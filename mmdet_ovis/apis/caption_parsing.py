@@ -6,16 +6,14 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from ..datasets.captions import (
-    CaptionedImage,
-    iter_captioned_images,
-    read_caption_words,
-)
+from ..datasets.captions import CaptionedImage, caption_files, iter_captioned_images
+from ..datasets.converters.output import check_output
+from ..datasets.word_files import ImageList, read_caption_words
 from ..language.caption_words import CaptionWordParser, make_word_parser
 from ..structures.vocabulary import Vocabulary, name_key
 from ..utils.io import atomic_write_json
@@ -72,6 +70,7 @@ def parse_captions(
     backend: str = 'simple',
     classes: Sequence[str] = (),
     workers: int = 0,
+    sources: Sequence[str | os.PathLike] = (),
 ) -> ParsingReport:
     """Find the words of a vocabulary in captions, and write them to a file.
 
@@ -80,7 +79,7 @@ def parse_captions(
             :func:`~mmdet_ovis.datasets.captions.iter_captioned_images`.
         vocabulary (Vocabulary): Names with synonyms.
         out (str | PathLike): File to write, see
-            :func:`~mmdet_ovis.datasets.captions.read_caption_words`.
+            :func:`~mmdet_ovis.datasets.word_files.read_caption_words`.
         mode (str): ``'fixed'`` or ``'parity'``, see
             :mod:`mmdet_ovis.language.caption_words`.
         backend (str): ``'simple'`` or ``'spacy'``.
@@ -88,21 +87,23 @@ def parse_captions(
             are the same thing, see
             :func:`~mmdet_ovis.language.shared_names.shared_names`.
         workers (int): Processes; 0 works in this one.
+        sources (Sequence[str | PathLike]): Further files that were read, such as that of
+            the vocabulary: none of them is the output.
 
     Returns:
         ParsingReport: Counts.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is broken, its captions hold no word, mode or backend are
-            unknown, or spaCy is missing.
+        ValueError: If it is broken, its captions hold no word, the output is a folder
+            or one of the files that are read, mode or backend are unknown, or spaCy is
+            missing.
     """
-    out = Path(out)
-    if out.exists() and out.samefile(captions):
-        raise ValueError(f'{out} is read by this job, choose another output')
+    out = check_output(out, [*caption_files(captions), *sources])
     settings = (vocabulary, mode, backend, tuple(classes))
     names = _parser_of(*settings).names  # says what is wrong, before the work begins
-    images = [i for i in iter_captioned_images(captions) if i.captions]
+    everything = list(iter_captioned_images(captions))
+    images = [image for image in everything if image.captions]
     batches = [images[i : i + _BATCH] for i in range(0, len(images), _BATCH)]
     words: Counter = Counter()
     seen: set[int] = set()
@@ -127,7 +128,12 @@ def parse_captions(
             f'{captions}: the captions of its {len(images)} images hold no word of the '
             f'{len(names)} names ({", ".join(names[:5])}, ...)'
         )
-    info = {'mode': mode, 'backend': backend, 'source_names': list(vocabulary.names)}
+    info = {
+        'mode': mode,
+        'backend': backend,
+        'source_names': list(vocabulary.names),
+        'images': asdict(ImageList.of(everything)),
+    }
     content = {'info': info, 'vocabulary': list(names), 'words': entries}
     atomic_write_json(out, content)
     never = tuple(name for i, name in enumerate(names) if i not in seen)

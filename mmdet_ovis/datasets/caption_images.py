@@ -12,6 +12,7 @@ from mmdet.registry import DATASETS
 
 from .captions import CaptionedImage, iter_captioned_images
 from .converters.masks import read_image_size
+from .word_files import ImageList
 
 
 @DATASETS.register_module()
@@ -43,19 +44,35 @@ class CaptionDataset(BaseDetDataset):
 
     def load_data_list(self) -> list[dict]:
         """Load the images with their captions."""
-        return [self._parse(image) for image in iter_captioned_images(self.ann_file)]
+        images = list(iter_captioned_images(self.ann_file))
+        self.image_list = ImageList.of(images)
+        return [self.parse_image(image) for image in images]
 
-    def _parse(self, image: CaptionedImage) -> dict[str, Any]:
+    def parse_image(self, image: CaptionedImage) -> dict[str, Any]:
+        """Turn what the file says about an image into what a pipeline takes.
+
+        Args:
+            image (CaptionedImage): Of ``ann_file``.
+
+        Returns:
+            dict: ``img_id``, ``img_path``, ``captions``, ``instances`` (none), and
+            ``height`` and ``width`` unless :meth:`read_size` leaves them open.
+        """
         path = Path(self.data_prefix['img'], image.file_name)
-        height, width = image.size or read_image_size(path)
-        return {
+        data_info: dict[str, Any] = {
             'img_id': image.image_id,
             'img_path': str(path),
-            'height': height,
-            'width': width,
             'captions': list(image.captions),
             'instances': [],
         }
+        size = image.size or self.read_size(path)
+        if size is not None:
+            data_info['height'], data_info['width'] = size
+        return data_info
+
+    def read_size(self, path: Path) -> tuple[int, int] | None:
+        """Return height and width of an image whose size the file does not tell."""
+        return read_image_size(path)
 
     def filter_data(self) -> list[dict]:
         """Drop images without a caption."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from mmdet.registry import DATASETS
 
-from .captions import read_caption_vocabulary, read_caption_words, read_captions
+from .captions import read_captions
 from .ov_coco import OVCocoDataset
+from .word_files import ImageList, read_caption_vocabulary, read_caption_words
 
 
 class CaptionWordsMixin:
@@ -30,7 +31,7 @@ class CaptionWordsMixin:
     Args:
         caption_file (str, optional): Captions, see :func:`.captions.read_captions`.
             Relative paths are joined to ``data_root``. Defaults to None.
-        words_file (str, optional): Words, see :func:`.captions.read_caption_words`.
+        words_file (str, optional): Words, see :func:`.word_files.read_caption_words`.
             Relative paths are joined to ``data_root``. Defaults to None.
         caption_vocabulary (str | Sequence[str], optional): Names that the words of
             another dataset stand for, which this one is mixed with: both then report
@@ -46,6 +47,7 @@ class CaptionWordsMixin:
 
     ann_file: str
     data_root: str
+    image_list: ImageList | None = None  # where the words have to be of the same
     _metainfo: dict[str, Any]
 
     def __init__(
@@ -100,6 +102,8 @@ class CaptionWordsMixin:
     def _add_words(self, data_list: list[dict]) -> None:
         path = Path(self.data_root or '', self.words_file)
         words = read_caption_words(path)
+        if self.image_list is not None:
+            words.check_images(self.image_list, path, self.ann_file)
         self._check_images(words.by_image, data_list, path)
         names = self._metainfo.setdefault('caption_vocabulary', words.vocabulary)
         if names != words.vocabulary:

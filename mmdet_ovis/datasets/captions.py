@@ -1,17 +1,15 @@
-"""Captions of images, and the words in them, as their files have them."""
+"""Captions of images, as their files have them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..utils.io import read_json
-from ..utils.json_stream import open_json
 
 _LINES = frozenset({'.jsonl', '.ndjson'})
 _INDEX, _CAPTION = '_index.json', '_caption.json'
@@ -29,26 +27,15 @@ class CaptionedImage:
         captions (tuple[str, ...]): Sentences in the order of the file, each once;
             possibly none.
         size (tuple[int, int], optional): Height and width, if the file tells them.
+        id_is_place (bool): Whether the id is no more than the place in the list, which
+            changes with the list.
     """
 
     image_id: int
     file_name: str
     captions: tuple[str, ...]
     size: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class CaptionWords:
-    """Words that were found in captions.
-
-    Args:
-        vocabulary (tuple[str, ...]): The names that words stand for.
-        by_image (dict[int, dict[str, int]]): By image id the words, each with the place
-            of its name in ``vocabulary``, in the order of the file.
-    """
-
-    vocabulary: tuple[str, ...]
-    by_image: dict[int, dict[str, int]]
+    id_is_place: bool = False
 
 
 def iter_captioned_images(path: str | Path) -> Iterator[CaptionedImage]:
@@ -115,76 +102,23 @@ def read_captions(path: str | Path) -> dict[int, tuple[str, ...]]:
     }
 
 
-def read_caption_words(path: str | Path) -> CaptionWords:
-    """Read the words that were found in captions.
-
-    The file is an object with ``vocabulary``, a list of names, and ``words``, a list of
-    ``{"image_id": 139, "word": "puppy", "name": "dog"}``: a word of a caption, and the
-    name in the vocabulary that it stands for. More keys are allowed. A word that comes
-    again for the same image changes nothing.
+def caption_files(path: str | Path) -> tuple[Path, ...]:
+    """Return the files that :func:`iter_captioned_images` reads.
 
     Args:
-        path (str | Path): Such a file.
+        path (str | Path): What it is given.
 
     Returns:
-        CaptionWords: Its content.
+        tuple[Path, ...]: This file, and the captions of an index of file names.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is broken; the message names file, entry and key.
+    Examples:
+        >>> [file.name for file in caption_files('train_index.json')]
+        ['train_index.json', 'train_caption.json']
     """
-    content = read_json(path)
-    is_object = isinstance(content, Mapping)
-    vocabulary = _check_vocabulary(
-        content.get('vocabulary') if is_object else None, path
-    )
-    if not isinstance(content.get('words'), list):
-        raise ValueError(f"{path} is not a file of words: it has no list 'words'")
-    labels = {name: label for label, name in enumerate(vocabulary)}
-    by_image: dict[int, dict[str, int]] = {}
-    for i, entry in enumerate(content['words']):
-        where = f'{path}: words[{i}]'
-        image_id = _need(entry, 'image_id', int, where)
-        word, name = (_need(entry, key, str, where) for key in ('word', 'name'))
-        if name not in labels:
-            raise ValueError(f"{where}: '{name}' is not in the vocabulary of the file")
-        by_image.setdefault(image_id, {}).setdefault(word, labels[name])
-    return CaptionWords(vocabulary, by_image)
-
-
-def read_caption_vocabulary(path: str | Path) -> tuple[str, ...]:
-    """Read the names alone out of a file of words, see :func:`read_caption_words`.
-
-    Args:
-        path (str | Path): Such a file; what stands behind the names is not read.
-
-    Returns:
-        tuple[str, ...]: The names.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it has no list of names.
-    """
-    vocabulary = None
-    with open_json(path) as stream:
-        for key in stream.members() if stream.kind is dict else ():
-            if key == 'vocabulary':
-                vocabulary = stream.value()
-                break
-            stream.skip()
-    return _check_vocabulary(vocabulary, path)
-
-
-def _check_vocabulary(vocabulary: Any, path: str | Path) -> tuple[str, ...]:
-    if not isinstance(vocabulary, list):
-        raise ValueError(f"{path} is not a file of words: it has no list 'vocabulary'")
-    if not all(isinstance(name, str) for name in vocabulary):
-        raise ValueError(f"{path}: 'vocabulary' is not a list of names")
-    counts = Counter(vocabulary)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        raise ValueError(f"{path}: '{twice[0]}' is in the vocabulary twice")
-    return tuple(vocabulary)
+    path = Path(path)
+    if not path.name.endswith(_INDEX):
+        return (path,)
+    return (path, path.with_name(path.name.removesuffix(_INDEX) + _CAPTION))
 
 
 def _read_coco(content: Mapping[str, Any], path: Path) -> Iterator[CaptionedImage]:
@@ -193,16 +127,16 @@ def _read_coco(content: Mapping[str, Any], path: Path) -> Iterator[CaptionedImag
             raise ValueError(f"{path} is not a COCO file: it has no list '{key}'")
     captions: dict[int, list[str]] = {}
     for i, image in enumerate(content['images']):
-        captions[_need(image, 'id', int, f'{path}: images[{i}]')] = []
+        captions[need_key(image, 'id', int, f'{path}: images[{i}]')] = []
     for i, annotation in enumerate(content['annotations']):
         where = f'{path}: annotations[{i}]'
-        image_id = _need(annotation, 'image_id', int, where)
+        image_id = need_key(annotation, 'image_id', int, where)
         if image_id not in captions:
             raise ValueError(f"{where}: no image has 'id' {image_id}")
-        captions[image_id].append(_need(annotation, 'caption', str, where))
+        captions[image_id].append(need_key(annotation, 'caption', str, where))
     for i, image in enumerate(content['images']):
         where = f'{path}: images[{i}]'
-        name = _need(image, 'file_name', str, where)
+        name = need_key(image, 'file_name', str, where)
         yield _captioned(image['id'], name, captions[image['id']], image, where)
 
 
@@ -213,7 +147,7 @@ def _join_pair(names: list[Any], path: Path) -> list[dict[str, Any]]:
             f'{path} is a list of texts; file names of images stand in a file that is '
             f'called *{_INDEX}, with their captions in *{_CAPTION} beside it'
         )
-    other = path.with_name(path.name.removesuffix(_INDEX) + _CAPTION)
+    _, other = caption_files(path)
     captions = read_json(other)
     if not isinstance(captions, list) or len(captions) != len(names):
         what = f'{len(captions)} entries' if isinstance(captions, list) else 'no list'
@@ -248,7 +182,7 @@ def _read_list(entries: Iterator[_Entry], path: Path) -> Iterator[CaptionedImage
     for where, entry in entries:
         has_file_name = isinstance(entry, Mapping) and 'file_name' in entry
         key = 'file_name' if has_file_name else 'image'
-        name = _need(entry, key, str, where)
+        name = need_key(entry, key, str, where)
         caption = entry.get('caption', [])
         caption = [caption] if isinstance(caption, str) else caption
         if not isinstance(caption, list) or not all(
@@ -262,17 +196,21 @@ def _read_list(entries: Iterator[_Entry], path: Path) -> Iterator[CaptionedImage
         captions.setdefault(name, []).extend(caption)
     if not first:
         raise ValueError(f'{path} has no entry')
-    for name, image_id in _image_ids(dict(sorted(first.items()))).items():
+    ids, are_places = _image_ids(dict(sorted(first.items())))
+    for name, image_id in ids.items():
         where, entry = first[name]
-        yield _captioned(image_id, name, captions[name], entry, where)
+        yield _captioned(image_id, name, captions[name], entry, where, are_places)
 
 
-def _image_ids(entries: Mapping[str, _Entry]) -> dict[str, int]:
-    """Say which image has which id; see :func:`iter_captioned_images`."""
+def _image_ids(entries: Mapping[str, _Entry]) -> tuple[dict[str, int], bool]:
+    """Say which image has which id, and whether ids are places.
+
+    See :func:`iter_captioned_images`.
+    """
     given = ['image_id' in entry for _, entry in entries.values()]
     if any(given):
         ids = {
-            name: _need(entry, 'image_id', int, where)
+            name: need_key(entry, 'image_id', int, where)
             for name, (where, entry) in entries.items()
         }
         owner: dict[int, str] = {}
@@ -282,30 +220,50 @@ def _image_ids(entries: Mapping[str, _Entry]) -> dict[str, int]:
                     f'{entries[name][0]}: image_id {image_id} is that of '
                     f"'{owner[image_id]}', too"
                 )
-        return ids
+        return ids, False
     numbers = [re.search(r'(\d+)$', Path(name).stem) for name in entries]
-    ids = {int(number[1]) for number in numbers if number}
-    if len(ids) == len(entries):
-        return {n: int(x[1]) for n, x in zip(entries, numbers, strict=True) if x}
-    return {name: place for place, name in enumerate(entries, start=1)}
+    ids = {n: int(x[1]) for n, x in zip(entries, numbers, strict=True) if x}
+    if len(set(ids.values())) == len(entries):
+        return ids, False
+    return {name: place for place, name in enumerate(entries, start=1)}, True
 
 
 def _captioned(
-    image_id: int, name: str, captions: list[str], entry: Mapping[str, Any], where: str
+    image_id: int,
+    name: str,
+    captions: list[str],
+    entry: Mapping[str, Any],
+    where: str,
+    id_is_place: bool = False,
 ) -> CaptionedImage:
     size = None
     if 'height' in entry or 'width' in entry:
-        size = _need(entry, 'height', int, where), _need(entry, 'width', int, where)
+        size = need_key(entry, 'height', int, where), need_key(entry, 'width', int, where)
     once = tuple(dict.fromkeys(caption.strip() for caption in captions))
-    return CaptionedImage(image_id, name, tuple(c for c in once if c), size)
+    return CaptionedImage(image_id, name, tuple(c for c in once if c), size, id_is_place)
 
 
-def _need(entry: Any, key: str, kind: type, where: str) -> Any:
+def need_key(entry: Any, key: str, kind: type, where: str) -> Any:
+    """Return what stands under a key of an object.
+
+    Args:
+        entry (Any): What should be an object.
+        key (str): The key.
+        kind (type): int, str or bool, which its value has to be.
+        where (str): What the message calls the object.
+
+    Raises:
+        ValueError: If it is no object, or the key is missing or of another kind.
+
+    Examples:
+        >>> need_key({'image_id': 7}, 'image_id', int, 'a.json[0]')
+        7
+    """
     if not isinstance(entry, Mapping):
         raise ValueError(f'{where} is not an object')
     if key not in entry:
         raise ValueError(f"{where}: key '{key}' is missing")
     if type(entry[key]) is not kind:
-        what = 'an integer' if kind is int else 'a string'
+        what = {int: 'an integer', str: 'a string', bool: 'true or false'}[kind]
         raise ValueError(f"{where}: key '{key}' is {entry[key]!r}; it must be {what}")
     return entry[key]

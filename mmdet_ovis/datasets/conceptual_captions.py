@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 from mmengine.logging import MMLogger
 
 from ..structures.base_novel import ClassList
 from ..utils.coco_stream import load_coco_head
+from .caption_images import CaptionDataset
 from .caption_words import CaptionWordsMixin
-from .captions import CaptionedImage, iter_captioned_images
+from .captions import CaptionedImage
 from .ov_classes import choose_ov_classes
 
 
 @DATASETS.register_module()
-class ConceptualCaptionsDataset(CaptionWordsMixin, BaseDetDataset):
+class ConceptualCaptionsDataset(CaptionWordsMixin, CaptionDataset):
     """Images with captions and no annotation, such as Conceptual Captions.
 
     Images have no instances, and ``has_gt`` is False: that nothing is labelled says
@@ -42,17 +41,14 @@ class ConceptualCaptionsDataset(CaptionWordsMixin, BaseDetDataset):
         renames (Mapping[str, str], optional): See there.
         skip_missing (bool): Leave out images whose file is not there, and log how many:
             many links of Conceptual Captions are dead. Defaults to False.
-        data_prefix (Mapping[str, str]): ``img`` is the folder of the images. Defaults
-            to ``data_root`` itself.
         **kwargs: Arguments of :class:`.caption_words.CaptionWordsMixin`, but for
-            ``caption_file``, and of mmdet's ``BaseDetDataset``.
+            ``caption_file``, and of :class:`.caption_images.CaptionDataset`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If one is broken, ``class_file`` lacks classes, or no image is left.
+        ValueError: If one is broken, ``class_file`` lacks classes, the words are of
+            another list of images, or no image is left.
     """
-
-    METAINFO: dict = {}
 
     def __init__(
         self,
@@ -63,7 +59,6 @@ class ConceptualCaptionsDataset(CaptionWordsMixin, BaseDetDataset):
         novel_classes: ClassList | None = None,
         renames: Mapping[str, str] | None = None,
         skip_missing: bool = False,
-        data_prefix: Mapping[str, str] = MappingProxyType({'img': ''}),
         **kwargs,
     ) -> None:
         if kwargs.get('caption_file') is not None:
@@ -77,26 +72,14 @@ class ConceptualCaptionsDataset(CaptionWordsMixin, BaseDetDataset):
         except ValueError as error:
             raise ValueError(f'{class_file}: {error}') from None
         metainfo = {**classes.metainfo, **(kwargs.pop('metainfo', None) or {})}
-        super().__init__(
-            *args, metainfo=metainfo, data_prefix=dict(data_prefix), **kwargs
-        )
+        super().__init__(*args, metainfo=metainfo, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """Load the images with their words."""
-        images = iter_captioned_images(self.ann_file)
-        return self.add_caption_words([self._parse(image) for image in images])
+    def parse_image(self, image: CaptionedImage) -> dict[str, Any]:
+        """Turn what the file says about an image into what a pipeline takes."""
+        return {**super().parse_image(image), 'has_gt': False}
 
-    def _parse(self, image: CaptionedImage) -> dict[str, Any]:
-        data_info: dict[str, Any] = {
-            'img_id': image.image_id,
-            'img_path': str(Path(self.data_prefix['img'], image.file_name)),
-            'captions': list(image.captions),
-            'instances': [],
-            'has_gt': False,
-        }
-        if image.size is not None:
-            data_info['height'], data_info['width'] = image.size
-        return data_info
+    def read_size(self, path: Path) -> None:
+        """Leave sizes open that the file does not tell: an image may not be there."""
 
     def filter_data(self) -> list[dict]:
         """Drop images without a word (training only) or without a file."""

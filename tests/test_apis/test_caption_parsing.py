@@ -1,11 +1,13 @@
 """From captions to words.json: what is written, counted and refused."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from mmdet_ovis.apis.caption_parsing import caption_word_vocabulary, parse_captions
-from mmdet_ovis.datasets.captions import read_caption_words
+from mmdet_ovis.datasets.captions import iter_captioned_images
+from mmdet_ovis.datasets.word_files import ImageList, read_caption_words
 from mmdet_ovis.language.vocabularies import read_vocabulary
 from mmdet_ovis.structures.vocabulary import Vocabulary
 
@@ -36,6 +38,7 @@ def test_words_are_written_and_counted(captions, tmp_path):
         'mode': 'fixed',
         'backend': 'simple',
         'source_names': list(VOCABULARY.names),
+        'images': asdict(ImageList.of(iter_captioned_images(captions))),
     }
     assert (report.n_images, report.n_with_words) == (3, 2)
     assert report.words == {'airplane': 1, 'dog': 1, 'can': 1}
@@ -97,3 +100,25 @@ def test_mistakes_are_named(captions, tmp_path):
         parse_captions(captions, VOCABULARY, out, workers=-1)
     assert not out.exists()
     assert json.loads(captions.read_text()) == CAPTIONS
+
+
+def test_the_list_of_images_is_recorded_whole(captions, tmp_path):
+    """Those without a caption or word take a place as well."""
+    parse_captions(captions, VOCABULARY, tmp_path / 'w.json')
+    images = read_caption_words(tmp_path / 'w.json').images
+    assert (images.number, images.ids_are_places) == (4, False)
+
+
+def test_nothing_that_is_read_is_overwritten(tmp_path):
+    index, text = tmp_path / 'train_index.json', tmp_path / 'train_caption.json'
+    index.write_text('["a.jpg"]')
+    text.write_text('["A dog."]')
+    names = tmp_path / 'names.json'
+    names.write_text('["dog"]')
+    for out in (index, text, names):
+        before = out.read_bytes()
+        with pytest.raises(ValueError, match=rf'{out.name} is read by this job'):
+            parse_captions(index, VOCABULARY, out, sources=[names])
+        assert out.read_bytes() == before
+    with pytest.raises(ValueError, match='is a folder; name the file'):
+        parse_captions(index, VOCABULARY, tmp_path)

@@ -1,4 +1,4 @@
-"""Reading captions and the words in them."""
+"""Reading captions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from mmdet_ovis.datasets.captions import (
     CaptionedImage,
     iter_captioned_images,
-    read_caption_words,
     read_captions,
 )
 
@@ -169,44 +168,3 @@ def test_missing_captions_and_those_that_are_no_text_are_named(tmp_path):
     (tmp_path / 'c.jsonl').write_bytes(b'{"image": "a"}\n\xff\xfe\xff')
     with pytest.raises(ValueError, match=r'c\.jsonl: line 2 is not valid JSON'):
         list(iter_captioned_images(tmp_path / 'c.jsonl'))
-
-
-WORDS = {
-    'vocabulary': ['couch', 'dog'],
-    'words': [
-        {'image_id': 4, 'word': 'sofa', 'name': 'couch', 'more': 1},
-        {'image_id': 4, 'word': 'puppy', 'name': 'dog'},
-        {'image_id': 4, 'word': 'sofa', 'name': 'couch'},
-    ],
-}
-
-
-def test_words_by_image_each_once(write):
-    words = read_caption_words(write(WORDS))
-    assert words.vocabulary == ('couch', 'dog')
-    assert words.by_image == {4: {'sofa': 0, 'puppy': 1}}
-
-
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        ({'words': None}, "no list 'words'"),
-        ({'vocabulary': 'dog'}, "no list 'vocabulary'"),
-        ({'vocabulary': ['dog', 7]}, 'not a list of names'),
-        ({'vocabulary': ['dog', 'cat', 'dog']}, "'dog' is in the vocabulary twice"),
-        ({'words': [7]}, r'words\[0\] is not an object'),
-        (
-            {'words': [{'image_id': '4', 'word': 'a', 'name': 'dog'}]},
-            r"words\[0\]: key 'image_id' is '4'; it must be an integer",
-        ),
-        (
-            {'words': [{'image_id': 4, 'word': 'a', 'name': 'ufo'}]},
-            r"words\[0\]: 'ufo' is not in the vocabulary",
-        ),
-    ],
-)
-def test_broken_words_are_named(write, changes, message):
-    with pytest.raises(ValueError, match=message):
-        read_caption_words(write({**WORDS, **changes}))
-    with pytest.raises(ValueError, match="no list 'vocabulary'"):
-        read_caption_words(write([], 'list.json'))

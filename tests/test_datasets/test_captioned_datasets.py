@@ -15,11 +15,13 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+from mmdet_ovis.apis.caption_parsing import parse_captions
 from mmdet_ovis.engine.vocabulary import class_names, set_vocabulary
 from mmdet_ovis.language.embedding_bank import TextEmbeddingBank
 from mmdet_ovis.models.roi_heads.bbox_heads.embedding_bbox_head import (
     EmbeddingBBoxHead,
 )
+from mmdet_ovis.structures.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 48
@@ -168,6 +170,24 @@ def test_images_with_captions_alone(folder, caplog):
     assert not second['has_gt']
     assert dataset.get_cat_ids(0) == []
     assert dataset.metainfo == build(folder, **WORDS_FILE).metainfo
+
+
+def test_words_of_another_list_of_images_are_refused(folder):
+    """Ids are places in the list, which one image more changes."""
+    rows = [{'image': f'{name}.png', 'caption': f'A {name}.'} for name in ('dog', 'fox')]
+    write(folder, 'list.json', rows)
+    annotations = folder / 'annotations'
+    parse_captions(
+        annotations / 'list.json',
+        Vocabulary(tuple(WORDS['vocabulary'])),
+        annotations / 'words.json',
+    )
+    options = {'ann_file': 'annotations/list.json', 'skip_missing': False}
+    dataset = build_captions(folder, **options, **WORDS_FILE)
+    assert [info['caption_words'] for info in infos(dataset)] == [['dog']]
+    write(folder, 'list.json', [*rows, {'image': 'cat.png', 'caption': 'A cat.'}])
+    with pytest.raises(ValueError, match=r'words\.json: .*list\.json, of 3 images'):
+        build_captions(folder, **options, **WORDS_FILE)
 
 
 def test_captions_without_words_keep_all_images_that_are_there(folder):

@@ -70,3 +70,12 @@ def test_mistakes_end_in_one_line(run, tmp_path, options, message):
     assert message in text
     assert 'Traceback' not in text
     assert not (tmp_path / 'words.json').exists()
+
+
+@pytest.mark.parametrize('option', ['--vocab', '--class-names'])
+def test_files_of_names_are_not_overwritten(run, tmp_path, option):
+    names = tmp_path / 'names.json'
+    names.write_text('["dog"]')
+    code, text = run(*COMMON, option, 'names.json', '--out', 'names.json')
+    assert (code, 'error: names.json is read by this job' in text) == (2, True)
+    assert names.read_text() == '["dog"]'

@@ -78,6 +78,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the words, and say what came of it."""
     args = parse_args()
+    vocabularies = [name for name in (args.vocab, args.class_names) if name]
     classes = load_vocabulary(args.class_names).names if args.class_names else ()
     report = parse_captions(
         args.captions,
@@ -87,6 +88,7 @@ def main() -> None:
         backend=args.backend,
         classes=classes,
         workers=args.workers,
+        sources=[name for name in vocabularies if name not in PRESETS],
     )
     print(report)
 

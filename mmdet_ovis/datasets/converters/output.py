@@ -78,7 +78,7 @@ def check_output(out: str | Path, sources: Sequence[str | Path]) -> Path:
     if out.is_dir():
         raise ValueError(f'{out} is a folder; name the file to write in it')
     if out.resolve() in {Path(source).resolve() for source in sources}:
-        raise ValueError(f'{out} is read by this conversion, choose another output')
+        raise ValueError(f'{out} is read by this job, choose another output')
     return out
 
 
