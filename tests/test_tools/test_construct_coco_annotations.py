@@ -68,3 +68,15 @@ def test_mistakes_end_in_one_line(run, tmp_path):
     assert (code, 'train.json: the text embedding bank has no vec' in text) == (2, True)
     assert 'Traceback' not in text
     assert not (tmp_path / 'out').exists()
+
+
+def test_files_of_one_name_are_refused(run, tmp_path):
+    """The results of the second would replace those of the first."""
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other/train.json').write_text(json.dumps(CONTENT))
+    code, text = run(
+        'train.json', 'other/train.json', '--embeddings', 'bank.npz', *GROUPS
+    )
+    assert code == 2
+    assert 'error: the results of train.json and other/train.json would have' in text
+    assert not (tmp_path / 'out').exists()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_ovis.datasets.converters import class_lists, convert_ov_split
@@ -79,9 +80,23 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def check_names(ann_files: Sequence[str]) -> None:
+    """Refuse files whose results would have one name."""
+    files: dict[str, str] = {}
+    for file in ann_files:
+        stem = Path(file).stem
+        if stem in files:
+            raise ValueError(
+                f'the results of {files[stem]} and {file} would have the same names; '
+                'convert them one by one, each with an --out-dir of its own'
+            )
+        files[stem] = file
+
+
 def main() -> None:
     """Write the files, and say what came of it."""
     args = parse_args()
+    check_names(args.ann_files)
     bank = TextEmbeddingBank.load(args.embeddings)
     for ann_file in args.ann_files:
         for summary in convert_ov_split(
