@@ -27,6 +27,7 @@ class CaptionWordsMixin:
 
     The transform that packs inputs hands them on if its ``meta_keys`` name them.
     ``metainfo`` has ``caption_vocabulary``, a tuple of names, if there is one.
+    ``known_words`` is the set of all words of its images.
 
     Args:
         caption_file (str, optional): Captions, see :func:`.captions.read_captions`.
@@ -48,6 +49,7 @@ class CaptionWordsMixin:
     ann_file: str
     data_root: str
     image_list: ImageList | None = None  # where the words have to be of the same
+    known_words: frozenset[str] = frozenset()
     _metainfo: dict[str, Any]
 
     def __init__(
@@ -116,6 +118,9 @@ class CaptionWordsMixin:
             found = words.by_image.get(data_info['img_id'], {})
             data_info['caption_words'] = list(found)
             data_info['caption_labels'] = list(found.values())
+        self.known_words = frozenset(
+            word for data_info in data_list for word in data_info['caption_words']
+        )
 
     def _check_images(
         self, known: Mapping[int, Any], data_list: list[dict], path: Path

@@ -108,6 +108,7 @@ def test_images_with_base_objects_and_words(folder):
     dataset = build(folder, **WORDS_FILE)
     assert dataset.metainfo['classes'] == ('person',)
     assert dataset.metainfo['caption_vocabulary'] == ('aerosol can', 'dog', 'couch')
+    assert dataset.known_words == {'puppy', 'sofa', 'dog'}
     first, third = infos(dataset)
     assert (first['img_id'], third['img_id']) == (1, 3)
     assert first['caption_words'] == ['puppy', 'sofa', 'dog']

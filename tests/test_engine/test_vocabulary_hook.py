@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmdet.registry import DATASETS, HOOKS, MODELS
 from torch import nn
+from torch.utils.data import Dataset
 from vocabulary_case import Head, WordyDataset, WordyModel, loader, make_runner
 
 from mmdet_ovis.engine.hooks.vocabulary_hook import VocabularyHook
@@ -108,17 +109,18 @@ class CaptionedModel(WordyModel):
 
     caption_names = None
 
-    def set_caption_vocabulary(self, names) -> None:
-        self.caption_names = names
+    def set_caption_vocabulary(self, names, words) -> None:
+        self.caption_names, self.words = names, words
         self.seen.append(('captions', names))
 
 
 @DATASETS.register_module(force=True)
 class CaptionedDataset(WordyDataset):
-    def __init__(self, caption_vocabulary=None, **kwargs) -> None:
+    def __init__(self, caption_vocabulary=None, words=(), **kwargs) -> None:
         super().__init__(**kwargs)
         if caption_vocabulary is not None:
             self.metainfo['caption_vocabulary'] = tuple(caption_vocabulary)
+        self.known_words = frozenset(words)
 
 
 def captioned(words):
@@ -135,6 +137,35 @@ def test_words_of_captions_are_those_of_the_training_set(tmp_path):
     assert model.seen[0] == ('captions', ('x', 'y'))  # before the first iteration
     assert [entry for entry in model.seen if entry[0] == 'captions'] == model.seen[:1]
     assert model.head.vocabulary == tuple('abc')
+
+
+@DATASETS.register_module(force=True)
+class Wrapped(Dataset):
+    """One dataset after another, as mmengine's wrappers hold them."""
+
+    def __init__(self, dataset, more=()) -> None:
+        self.dataset = DATASETS.build(dataset)
+        self.datasets = [DATASETS.build(one) for one in more]
+        self.metainfo = self.dataset.metainfo
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        return self.dataset[index]
+
+
+def test_words_of_captions_are_handed_on_from_wherever_they_are(tmp_path):
+    changes = captioned(['x', 'y'])
+    inner = changes['train_dataloader']['dataset']
+    changes['train_dataloader']['dataset'] = dict(
+        type='Wrapped',
+        dataset=dict(type='Wrapped', dataset=inner | dict(words=['xs', 'why'])),
+        more=[inner, inner | dict(words=['xs', 'ex'])],
+    )
+    runner = make_runner(tmp_path, 'wrapped', **changes)
+    runner.train()
+    assert runner.model.words == ['ex', 'why', 'xs']
 
 
 @pytest.mark.parametrize('words', [None, []])

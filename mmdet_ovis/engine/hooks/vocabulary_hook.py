@@ -29,7 +29,8 @@ class VocabularyHook(Hook):
     before. The heads look the text vectors up; a name without vector, or one that is
     given twice, ends the run before its first iteration. A model that learns words of
     captions (it has ``set_caption_vocabulary``) also gets ``caption_vocabulary`` of the
-    training set.
+    training set, and the words themselves (``known_words`` of the datasets in it), which
+    it may have to look up.
 
     Checkpoints record where the text vectors come from (``meta['text_space']``): one
     that was trained with vectors of another text encoder, dimension or normalisation is
@@ -89,7 +90,8 @@ class VocabularyHook(Hook):
                 'set names no caption_vocabulary; set words_file of the dataset to a '
                 'file of tools/cmpl/parse_captions.py'
             )
-        model.set_caption_vocabulary(names)
+        words = _words_of(runner.train_dataloader.dataset)
+        model.set_caption_vocabulary(names, sorted(words))
         runner.logger.info('vocabulary of the captions: %s', _shorten(names))
 
     def _enter(self, runner: Runner, dataloader: DataLoader, what: str) -> None:
@@ -102,6 +104,13 @@ class VocabularyHook(Hook):
 def _names(dataloader: DataLoader, what: str) -> tuple[str, ...]:
     dataset: Any = dataloader.dataset
     return class_names(getattr(dataset, 'metainfo', {}), what)
+
+
+def _words_of(dataset: Any) -> set[str]:
+    """Collect the words of captions of a dataset and of those that it wraps."""
+    inside = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
+    words = set(getattr(dataset, 'known_words', ()))
+    return words.union(*(_words_of(part) for part in inside if part is not None))
 
 
 def _shorten(names: tuple[str, ...], limit: int = 10) -> str:

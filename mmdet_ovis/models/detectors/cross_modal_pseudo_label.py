@@ -100,19 +100,31 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
         self.caption_vocabulary: InstalledVocabulary | None = None
         """What words of captions stand for, with text vectors."""
 
-    def set_caption_vocabulary(self, names: Sequence[str]) -> None:
+    def set_caption_vocabulary(
+        self, names: Sequence[str], words: Sequence[str] = ()
+    ) -> None:
         """Install the vocabulary that words of captions stand for.
 
         Args:
             names (Sequence[str]): Names, in the order of ``caption_labels``; the
                 bank of the box head has their vectors.
+            words (Sequence[str]): Words that images come with. Where they look for
+                regions themselves (``align_with='word'``), the bank has theirs as well.
 
         Raises:
-            ValueError: If a name is given twice or has no vector.
+            ValueError: If a name is given twice, or it or a word has no vector.
         """
         head = self.student.roi_head.bbox_head
         with head.using_vocabulary(names):
             self.caption_vocabulary = head.installed
+        if words and self.semi_train_cfg['align_with'] == 'word':
+            try:
+                head.text_vectors(words)
+            except ValueError as error:
+                raise ValueError(
+                    f'{error} --words FILE, the words_file of the training set '
+                    "(align_with='word' needs a vector of each word of a caption)"
+                ) from None
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict:
         """Compute the losses of a batch.

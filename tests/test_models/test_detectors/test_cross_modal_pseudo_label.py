@@ -464,6 +464,22 @@ def test_words_look_for_regions_as_they_stand_in_the_caption(tmp_path):
     compute_losses(model, images(1), [sample])
 
 
+def test_words_without_a_vector_are_named_before_training(tmp_path):
+    bank = str(write_bank(tmp_path / 'bank.npz', [*BASE, *CAPTION[2:], 'puppy']))
+    model = make_model(
+        roi_head=dict(bbox_head=dict(embeddings=bank)),
+        semi_train_cfg=dict(align_with='word'),
+    )
+    model.set_caption_vocabulary(CAPTION[1:], ['dog', 'puppy'])
+    with pytest.raises(
+        ValueError,
+        match=r"no vector for 'kitty', 'pup'; .*embeddings\.py --append --words FILE",
+    ):
+        model.set_caption_vocabulary(CAPTION[1:], ['dog', 'kitty', 'pup'])
+    model.semi_train_cfg['align_with'] = 'name'  # then nobody asks for them
+    model.set_caption_vocabulary(CAPTION[1:], ['dog', 'kitty', 'pup'])
+
+
 def test_words_need_a_vocabulary(model, monkeypatch):
     monkeypatch.setattr(model, 'caption_vocabulary', None)
     with pytest.raises(ValueError, match="type='VocabularyHook'"):
