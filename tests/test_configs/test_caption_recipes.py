@@ -43,7 +43,7 @@ def test_tools_take_the_options(command, monkeypatch):
 
 
 def test_there_are_commands():
-    assert (len(WORDS), len(SPLITS), len(CONVERT)) == (4, 2, 3)
+    assert (len(WORDS), len(SPLITS), len(CONVERT)) == (6, 2, 3)
 
 
 def test_words_are_written_where_the_datasets_read_them():
@@ -79,3 +79,18 @@ def test_both_kinds_of_images_go_through_one_pipeline():
     assert objects.dataset.pipeline == captions.pipeline == coco.pipeline
     plain = load('ov_coco_instance').train_dataloader.dataset.pipeline
     assert plain[:-1] == coco.pipeline[:-1]
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['cmpl_teacher_r50-c4_90k_ov-openimages', 'cmpl_student_r50-c4_70k_oi-cc'],
+)
+def test_vectors_of_open_images_are_written_where_the_detectors_read_them(name):
+    model = Config.fromfile(ROOT / f'configs/cmpl/{name}.py').model
+    bank = model.get('detector', model).roi_head.bbox_head.embeddings
+    classes, words = [c for c in WORDS if bank in c]
+    assert option(classes, '--vocab') in split_files()
+    assert {option(c, '--encoder') for c in (classes, words)} == {'bert'}
+    assert '--append' in words
+    captions = load('ov_openimages_cc').train_dataloader.dataset.datasets[1]
+    assert option(words, '--words') == captions.data_root + captions.words_file

@@ -13,6 +13,8 @@ from recipes import ROOT, commands, option, read_page, section, without_launcher
 PAGE = read_page('docs/cmpl.md')
 ALL = [c for c in commands(PAGE) if c[0] != 'make' and 'demo_cmpl' not in c[1]]
 COCO = commands(section(PAGE, 'COCO, 48 base and 17 novel classes'))
+PUBLISHED = commands(section(PAGE, 'As published'))
+DATA = commands(read_page('docs/data.md'))
 PRETRAIN = 'ovr_pretrain_r50-c4_40k_coco-captions'
 TEACHER = 'cmpl_teacher_r50-c4_90k_ov-coco'
 STUDENT = 'cmpl_student_r50-c4_70k_ov-coco'
@@ -37,7 +39,9 @@ def test_commands_call_what_is_there():
     assert {word for word in files if not (ROOT / word).is_file()} == set()
 
 
-@pytest.mark.parametrize('command', COCO, ids=lambda c: ' '.join(c[1:3]))
+@pytest.mark.parametrize(
+    'command', [*COCO, *PUBLISHED], ids=lambda c: ' '.join(c[1:3])
+)
 def test_tools_take_the_options(command, monkeypatch):
     tool, *arguments = without_launcher(command)
     monkeypatch.setattr(sys, 'argv', [tool, *arguments])
@@ -88,6 +92,38 @@ def test_words_are_those_that_are_read():
     assert option(parse, '--out') == dataset.data_root + dataset.words_file
     (embed,) = (c for c in COCO if '--words' in c)
     assert option(embed, '--words') == option(parse, '--out')
+
+
+def values_of(cfg, key) -> set[str]:
+    """What stands under a key anywhere in a config; paths with their ``data_root``."""
+    if isinstance(cfg, list | tuple):
+        return set().union(*(values_of(part, key) for part in cfg))
+    if not isinstance(cfg, dict):
+        return set()
+    found = set().union(*(values_of(part, key) for part in cfg.values()))
+    if isinstance(cfg.get(key), str):
+        found.add(cfg.get('data_root', '') + cfg[key])
+    return found
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'configs/cmpl').glob('cmpl_*.py')))
+def test_words_and_vectors_of_every_config_are_made_by_a_command(path):
+    cfg = Config.fromfile(path)
+    made = [c for c in [*COCO, *PUBLISHED, *DATA] if '--out' in c]
+    (bank,) = values_of(cfg.model, 'embeddings')
+    assert bank in {option(c, '--out') for c in made if '--vocab' in c}
+    words = values_of(cfg.train_dataloader, 'words_file')
+    assert words <= {option(c, '--out') for c in made if 'parse_captions' in c[1]}
+    for file in words:
+        embedded = {option(c, '--out') for c in made if '--words' in c and file in c}
+        assert bank in embedded
+    parity = cfg.model.get('semi_train_cfg', {}).get('align_with') == 'word'
+    modes = {
+        option(c, '--mode') if '--mode' in c else 'fixed'
+        for c in made
+        if option(c, '--out') in words
+    }
+    assert modes == ({'parity' if parity else 'fixed'} if words else set())
 
 
 def test_student_and_teacher_have_the_same_network_and_text():
