@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..structures.vocabulary import Vocabulary
+from ..structures.vocabulary import Vocabulary, name_key
 from .aliases import SYNONYMS
 from .noun_parser import form_words, meanings
 from .surface import embedding_text, embedding_texts
@@ -36,9 +36,17 @@ def shared_names(vocabulary: Vocabulary, classes: Sequence[str] = ()) -> list[st
     """
     names = [texts[0] for texts in embedding_texts(vocabulary)]
     labels = meanings(vocabulary, aliases=SYNONYMS)
+    # What a class is called wins over what else its name may mean.
+    own = {
+        name_key(name): label
+        for of_all in (names, vocabulary.names)
+        for label, name in enumerate(of_all)
+    }
     claims: dict[int, list[str]] = {}
     for name in classes:
-        label = labels.get(form_words(embedding_text(name)))
+        label = own.get(name_key(name))
+        if label is None:
+            label = labels.get(form_words(embedding_text(name)))
         if label is not None:
             claims.setdefault(label, []).append(name)
     for label, claimants in claims.items():
