@@ -338,3 +338,27 @@ def test_a_folder_without_proposals_is_refused(tmp_path):
     for folder, message in ((tmp_path, 'has no file'), (tmp_path / 'x', 'no such fol')):
         with pytest.raises(FileNotFoundError, match=message):
             TASK_UTILS.build({'type': 'UpstreamPickleProposals', 'folder': str(folder)})
+
+
+@pytest.mark.parametrize(
+    'data',
+    [b'\x80\x02Nr\xff\xff\xff\x7f.', b'Np2147483647\n.'],
+    ids=['LONG_BINPUT', 'PUT'],
+)
+def test_numbers_beyond_the_size_of_a_file_are_refused(tmp_path, data):
+    """The unpickler would make a list of 34 GB for them."""
+    path = tmp_path / 'bad.pkl'
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r'bad\.pkl was not loaded: it numbers a part'):
+        load_array_pickle(path)
+
+
+def test_rows_of_different_lengths_are_named(tmp_path):
+    path = dump(tmp_path / 'a.pkl', [[[1, 2, 3, 4, 0.5], [1, 2]]])
+    dump(tmp_path / 'a_info.pkl', {'ori_shape': (30, 40)})
+    with pytest.raises(ValueError, match=r'a\.pkl\[0\] is no array'):
+        read_upstream_proposals(path)
+    dump(tmp_path / 'a.pkl', [np.zeros((0, 5))])
+    dump(tmp_path / 'a_info.pkl', {'ori_shape': [[30], 40]})
+    with pytest.raises(ValueError, match=r"a_info\.pkl: 'ori_shape' is no array"):
+        read_upstream_proposals(path)

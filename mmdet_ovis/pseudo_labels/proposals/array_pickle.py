@@ -8,8 +8,9 @@ numbers and which no pickle can change; one that names anything else is refused.
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,6 +23,9 @@ KINDS: Final = 'biuf'
 _MIN_BUDGET: Final = 1000
 _BUDGET_A_BYTE: Final = 8
 """Parts that a pickle may show, and bytes that it may make, for each of its own."""
+
+_PUTS: Final = frozenset({'PUT', 'BINPUT', 'LONG_BINPUT'})
+"""Instructions that keep a part under a number, for later."""
 
 _DAMAGE: Final = (
     pickle.UnpicklingError,
@@ -54,9 +58,10 @@ def load_array_pickle(path: str | Path) -> Any:
         ValueError: If it names anything else, or is damaged.
     """
     try:
-        with Path(path).open('rb') as file:
-            budget = _Budget(path, os.fstat(file.fileno()).st_size)
-            return _reveal(_ArrayUnpickler(file, path, budget).load(), budget)
+        data = Path(path).read_bytes()
+        _check_numbers(data, path)
+        budget = _Budget(path, len(data))
+        return _reveal(_ArrayUnpickler(io.BytesIO(data), path, budget).load(), budget)
     except FileNotFoundError:
         raise FileNotFoundError(f'no such file: {path}') from None
     except _RefusedError:
@@ -69,6 +74,22 @@ def load_array_pickle(path: str | Path) -> Any:
 
 class _RefusedError(ValueError):
     """A pickle that wants more than arrays of numbers."""
+
+
+def _check_numbers(data: bytes, path: str | Path) -> None:
+    """Refuse a pickle that numbers its parts beyond what it can have.
+
+    The unpickler keeps parts in a list that is as long as the largest number demands.
+
+    Raises:
+        _RefusedError: If there is such a number.
+    """
+    for instruction, argument, _ in pickletools.genops(data):
+        if instruction.name in _PUTS and argument > len(data):
+            raise _RefusedError(
+                f'{path} was not loaded: it numbers a part {argument}, and its '
+                f'{len(data)} bytes cannot hold as many'
+            )
 
 
 class _Budget:

@@ -134,7 +134,7 @@ def read_upstream_proposals(
         )
     found = [np.empty((0, 4), np.float32)]
     for i, boxes in enumerate(classes):
-        boxes = np.asarray(boxes)
+        boxes = _as_array(boxes, f'{path}[{i}]')
         if not boxes.size:
             continue
         if boxes.dtype.kind not in KINDS or boxes.ndim != 2 or boxes.shape[1] != 5:
@@ -173,13 +173,20 @@ def _read_size(path: Path) -> tuple[int, int]:
     info = load_array_pickle(path)
     if not isinstance(info, dict) or 'ori_shape' not in info:
         raise ValueError(f"{path} is not a dict with 'ori_shape'")
-    shape = np.asarray(info['ori_shape'])
+    shape = _as_array(info['ori_shape'], f"{path}: 'ori_shape'")
     if shape.dtype.kind not in 'iu' or shape.ndim != 1 or len(shape) not in (2, 3):
         raise ValueError(
             f"{path}: 'ori_shape' is (height, width) or (height, width, channels), not "
             f'{info["ori_shape"]!r}'
         )
     return int(shape[0]), int(shape[1])
+
+
+def _as_array(value: Any, where: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f'{where} is no array: its rows differ in length') from None
 
 
 def _to_instance(entry: Any, where: str) -> UpstreamInstance:
