@@ -9,7 +9,7 @@ from typing import Any
 
 from ..structures.class_splits import COCO_OV_BASE_CLASSES, COCO_OV_NOVEL_CLASSES
 from ..structures.vocabulary import Vocabulary, split_forms
-from ..utils.io import read_json
+from ..utils.json_stream import open_json
 
 
 def _classes_of(dataset: str) -> Callable[[], Sequence[str]]:
@@ -111,7 +111,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
     if path.suffix == '.txt':
         rows = _read_text(path)
     elif path.suffix == '.json':
-        rows = _rows_of_json(read_json(path), path)
+        rows = _rows_of_json(_read_names(path), path)
     else:
         raise ValueError(f'{path}: a vocabulary is a .txt or a .json file')
     try:
@@ -135,6 +135,28 @@ def _read_text(path: Path) -> list[tuple[str, ...]]:
         if not rows[-1]:
             raise ValueError(f'{path}: line {number} holds no name')
     return rows
+
+
+def _read_names(path: Path) -> Any:
+    """Read a JSON file, of lists of objects other than categories only the first one.
+
+    Annotation files are larger than what is wanted of them by far.
+    """
+    with open_json(path) as stream:
+        if stream.kind is dict:
+            content: Any = {}
+            for key in stream.members():
+                if key == 'categories' or stream.kind is not list:
+                    content[key] = stream.value()
+                    continue
+                content[key] = kept = []
+                for value in stream.elements():
+                    if not (kept and isinstance(value, dict)):
+                        kept.append(value)
+        else:
+            content = stream.value()
+        stream.end()
+    return content
 
 
 def _rows_of_json(content: Any, path: Path) -> Sequence[Sequence[str]]:
