@@ -87,8 +87,8 @@ def parse_captions(
             are the same thing, see
             :func:`~mmdet_ovis.language.shared_names.shared_names`.
         workers (int): Processes; 0 works in this one.
-        sources (Sequence[str | PathLike]): Further files that were read, such as that of
-            the vocabulary: none of them is the output.
+        sources (Sequence[str | PathLike]): Further files that were read, such as that
+            of the vocabulary: none of them is the output.
 
     Returns:
         ParsingReport: Counts.

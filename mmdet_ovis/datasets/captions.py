@@ -238,9 +238,14 @@ def _captioned(
 ) -> CaptionedImage:
     size = None
     if 'height' in entry or 'width' in entry:
-        size = need_key(entry, 'height', int, where), need_key(entry, 'width', int, where)
+        size = (
+            need_key(entry, 'height', int, where),
+            need_key(entry, 'width', int, where),
+        )
     once = tuple(dict.fromkeys(caption.strip() for caption in captions))
-    return CaptionedImage(image_id, name, tuple(c for c in once if c), size, id_is_place)
+    return CaptionedImage(
+        image_id, name, tuple(c for c in once if c), size, id_is_place
+    )
 
 
 def need_key(entry: Any, key: str, kind: type, where: str) -> Any:

@@ -67,7 +67,7 @@ class CaptionWords:
     def check_images(
         self, images: ImageList, path: str | Path, captions: str | Path
     ) -> None:
-        """Check that ids stand for the same images here as in the captions of a dataset.
+        """Check that ids stand for the same images here as in a dataset.
 
         Args:
             images (ImageList): Those of the dataset.

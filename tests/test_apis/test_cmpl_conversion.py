@@ -169,7 +169,9 @@ def test_a_config_of_a_student_may_be_named(convert, root):
 
 def test_a_student_does_not_fit_a_teacher(convert, root):
     config = root / 'configs/cmpl/cmpl_teacher_r50-c4_90k_ov-coco.py'
-    with pytest.raises(CheckpointError, match=r'another model .* Name it with --config'):
+    with pytest.raises(
+        CheckpointError, match=r'another model .* Name it with --config'
+    ):
         convert(cmpl_student(), config=config)
 
 

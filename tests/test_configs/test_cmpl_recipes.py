@@ -39,9 +39,7 @@ def test_commands_call_what_is_there():
     assert {word for word in files if not (ROOT / word).is_file()} == set()
 
 
-@pytest.mark.parametrize(
-    'command', [*COCO, *PUBLISHED], ids=lambda c: ' '.join(c[1:3])
-)
+@pytest.mark.parametrize('command', [*COCO, *PUBLISHED], ids=lambda c: ' '.join(c[1:3]))
 def test_tools_take_the_options(command, monkeypatch):
     tool, *arguments = without_launcher(command)
     monkeypatch.setattr(sys, 'argv', [tool, *arguments])

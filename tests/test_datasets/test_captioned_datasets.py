@@ -175,7 +175,9 @@ def test_images_with_captions_alone(folder, caplog):
 
 def test_words_of_another_list_of_images_are_refused(folder):
     """Ids are places in the list, which one image more changes."""
-    rows = [{'image': f'{name}.png', 'caption': f'A {name}.'} for name in ('dog', 'fox')]
+    rows = [
+        {'image': f'{name}.png', 'caption': f'A {name}.'} for name in ('dog', 'fox')
+    ]
     write(folder, 'list.json', rows)
     annotations = folder / 'annotations'
     parse_captions(

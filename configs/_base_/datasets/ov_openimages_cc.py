@@ -16,8 +16,9 @@ base_masks = dict(
     filter_cfg=dict(filter_empty_gt=True, min_size=32),
     pipeline=_base_.train_pipeline,
 )
-# Images of rare classes are seen more often: sqrt(0.1 / f) times, rounded up, where f is
-# the share of images with a class. The published code rounds down, and counts instances.
+# Images of rare classes are seen more often: sqrt(0.1 / f) times, rounded up, where f
+# is the share of images with a class. The published code rounds down, and counts
+# instances.
 balanced = dict(type='ClassBalancedDataset', oversample_thr=0.1)
 openimages_alone = dict(balanced, dataset=base_masks)
 openimages = dict(

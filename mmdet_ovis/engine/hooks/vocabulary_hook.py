@@ -29,8 +29,8 @@ class VocabularyHook(Hook):
     before. The heads look the text vectors up; a name without vector, or one that is
     given twice, ends the run before its first iteration. A model that learns words of
     captions (it has ``set_caption_vocabulary``) also gets ``caption_vocabulary`` of the
-    training set, and the words themselves (``known_words`` of the datasets in it), which
-    it may have to look up.
+    training set, and the words themselves (``known_words`` of the datasets in it),
+    which it may have to look up.
 
     Checkpoints record where the text vectors come from (``meta['text_space']``): one
     that was trained with vectors of another text encoder, dimension or normalisation is
