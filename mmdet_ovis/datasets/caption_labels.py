@@ -54,7 +54,8 @@ class CaptionLabelDataset(ProposalFileMixin, CaptionDataset):
         metainfo = {'classes': self.vocabulary.names, **(kwargs.pop('metainfo', {}))}
         super().__init__(*args, metainfo=metainfo, **kwargs)
 
-    def _parse(self, image: CaptionedImage) -> dict[str, Any]:
+    def parse_image(self, image: CaptionedImage) -> dict[str, Any]:
+        """Add the words of its captions as labels."""
         names = {
             phrase.name
             for caption in image.captions
@@ -62,7 +63,7 @@ class CaptionLabelDataset(ProposalFileMixin, CaptionDataset):
         }
         labels = sorted(self.vocabulary.index(name) for name in names)
         instances = [{'bbox_label': label, 'ignore_flag': 0} for label in labels]
-        return super()._parse(image) | {'instances': instances}
+        return super().parse_image(image) | {'instances': instances}
 
     def filter_data(self) -> list[dict]:
         """Drop images without a word (training only), and say how many."""

@@ -342,11 +342,11 @@ def test_a_folder_without_proposals_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     'data',
-    [b'\x80\x02Nr\xff\xff\xff\x7f.', b'Np2147483647\n.'],
+    [b'\x80\x02Nr\xff\xff\x00\x00.', b'Np65535\n.'],
     ids=['LONG_BINPUT', 'PUT'],
 )
 def test_numbers_beyond_the_size_of_a_file_are_refused(tmp_path, data):
-    """The unpickler would make a list of 34 GB for them."""
+    """The unpickler makes a list for them: of 32 GB for the largest of four bytes."""
     path = tmp_path / 'bad.pkl'
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r'bad\.pkl was not loaded: it numbers a part'):
