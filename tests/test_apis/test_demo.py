@@ -52,6 +52,20 @@ def test_every_stage_is_a_command_of_this_repository():
         assert Path(stage.command[1]).is_file()
 
 
+def test_data_and_schedule_may_be_others():
+    stages = {s.name: s.command for s in _flat_stages(color_bias=0.5, epochs=3)}
+    bias = stages['data'].index('--color-bias')
+    assert stages['data'][bias + 1] == '0.5'
+    train, test = stages['ggn'], stages['test_ggn']
+    for key in ('train_cfg.max_epochs', 'param_scheduler.1.end'):
+        assert f'{key}=3' in train
+    assert 'work_dirs/demo/ggn/epoch_3.pth' in test
+    # Affinity has a schedule of its own.
+    assert not any('max_epochs' in part for part in stages['pa'])
+    with pytest.raises(ValueError, match='epochs is 0 or more, not -1'):
+        DemoOptions(epochs=-1)
+
+
 def test_methods_come_in_pairs_with_the_masks_that_they_need():
     chain = demo_stages(DemoOptions(methods=tuple(METHODS)))
     names = [

@@ -26,8 +26,8 @@ from mmdet_ovis.apis.proposal_tasks import (
     read_truth,
 )
 from mmdet_ovis.utils.cli import run_tool
-from mmdet_ovis.utils.parallel import available_cores
 from mmdet_ovis.utils.io import atomic_write_json
+from mmdet_ovis.utils.parallel import available_cores
 from mmdet_ovis.utils.progress import show_progress
 
 

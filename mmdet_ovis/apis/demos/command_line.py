@@ -17,6 +17,7 @@ HELPS = MappingProxyType(
         'size': 'side of the images in pixels',
         'num_pictures': 'images that are drawn',
         'color_bias': 'share of objects with the typical colour of their shape',
+        'epochs': 'of the detectors; 0: those of their configs',
     }
 )
 

@@ -33,9 +33,9 @@ def read_config(name: str) -> Config:
     return load_config(config_path(name))
 
 
-def last_checkpoint(folder: Path, config: str) -> Path:
-    """Name the last checkpoint of a training, counted in epochs."""
-    return folder / f'epoch_{read_config(config).train_cfg.max_epochs}.pth'
+def last_checkpoint(folder: Path, config: str, epochs: int = 0) -> Path:
+    """Name the last checkpoint of a training of so many epochs, or of its config's."""
+    return folder / f'epoch_{epochs or read_config(config).train_cfg.max_epochs}.pth'
 
 
 def data_options(data_root: Path, *loaders: str) -> list[str]:

@@ -40,10 +40,12 @@ class DemoOptions:
         num_pictures (int): Images that are drawn.
         color_bias (float): Share of the objects that have the typical colour of their
             shape, which a seen and an unseen shape have in common.
+        epochs (int): Of the detectors; 0: those of their configs.
         methods (tuple[str, ...]): What is compared, see :mod:`.ggn_methods`.
 
     Raises:
-        ValueError: If a method is unknown, or needs one that does not stand before it.
+        ValueError: If a method is unknown, or needs one that does not stand before it,
+            or the number of epochs is negative.
     """
 
     work_dir: Path = Path('work_dirs/demo')
@@ -54,10 +56,13 @@ class DemoOptions:
     size: int = 256
     num_pictures: int = 6
     color_bias: float = 0.0
+    epochs: int = 0
     methods: tuple[str, ...] = DEMO_METHODS
 
     def __post_init__(self) -> None:
         check_methods(self.methods)
+        if self.epochs < 0:
+            raise ValueError(f'epochs is 0 or more, not {self.epochs}')
 
 
 def run_demo(options: DemoOptions, report: Callable[[str], None]) -> dict:
@@ -152,7 +157,7 @@ def _mask_stages(
     truth = options.data_root / 'annotations' / 'instances_train.json'
     settings = data_options(options.data_root, 'test')
     if ranker:
-        weights = last_checkpoint(options.work_dir / ranker, METHODS[ranker].config)
+        weights = _detector_checkpoint(options, ranker)
         settings.append(f'pa_to_masks.oln_ranker.checkpoint={weights}')
     return [
         make_stage(
@@ -191,6 +196,13 @@ def _detector_stages(options: DemoOptions, name: str) -> tuple[Stage, Stage]:
         f'model.backbone.init_cfg.checkpoint={weights}',
         *NO_VALIDATION,
     ]
+    if options.epochs:
+        ends = (
+            'train_cfg.max_epochs',
+            'param_scheduler.1.end',
+            'param_scheduler.1.T_max',
+        )
+        settings += [f'{key}={options.epochs}' for key in ends]
     if method.masks:
         merged = _merged_masks(options, method.masks).resolve()
         settings.append(f'train_dataloader.dataset.additional_ann_file={merged}')
@@ -198,7 +210,7 @@ def _detector_stages(options: DemoOptions, name: str) -> tuple[Stage, Stage]:
         f'test_{name}',
         f'test {method.title}',
         'tools/test.py',
-        *(config_path(method.config), last_checkpoint(folder, method.config)),
+        *(config_path(method.config), _detector_checkpoint(options, name)),
         *('--eval', *method.metrics, '--work-dir', folder / 'test'),
         *('--out', folder / 'detections', '--metrics-out', folder / 'metrics.json'),
         '--cfg-options',
@@ -208,6 +220,12 @@ def _detector_stages(options: DemoOptions, name: str) -> tuple[Stage, Stage]:
     )
     train = _train(options, name, f'train {method.title}', method.config, settings)
     return train, test
+
+
+def _detector_checkpoint(options: DemoOptions, name: str) -> Path:
+    return last_checkpoint(
+        options.work_dir / name, METHODS[name].config, options.epochs
+    )
 
 
 def _suffix(masks: str) -> str:
