@@ -212,6 +212,23 @@ def test_cmpl_case_15_training_starts_from_a_copy_of_the_teacher(trained, config
     assert same(part(states[-1], 'teacher.roi_head.'), head)
 
 
+def test_training_does_not_start_from_a_model_that_has_nothing_in_common(
+    config, tmp_path
+):
+    path = tmp_path / 'other.pth'
+    torch.save({'state_dict': {'classifier.weight': torch.zeros(2)}}, path)
+    with pytest.raises(CheckpointError, match='has no parameter of the model'):
+        run(config, tmp_path, load_from=str(path))
+
+
+def test_without_a_checkpoint_training_starts_from_a_copy_too(config, tmp_path):
+    _, states = run(
+        config, tmp_path, load_from=None, train_cfg=dict(by_epoch=False, max_iters=1)
+    )
+    student = part(states[0], 'student.roi_head.')
+    assert same(part(states[0], 'teacher.roi_head.'), student)
+
+
 @pytest.mark.parametrize('start', [FREEZE_ITER - 1, FREEZE_ITER + 1])
 def test_cmpl_case_15_resuming_copies_nothing(config, trained, tmp_path, start):
     """And the noise, if it is frozen, stays."""
@@ -322,6 +339,15 @@ def test_the_teacher_follows_and_resuming_copies_nothing(config, trained, tmp_pa
 def test_momentum_out_of_range_is_refused(momentum):
     with pytest.raises(ValueError, match=r'momentum is in \(0, 1\), not'):
         TeacherEMAHook(momentum=momentum)
+
+
+def test_the_average_needs_a_teacher():
+    class Runner:
+        iter = 0
+        model = nn.Linear(1, 1)
+
+    with pytest.raises(ValueError, match=r'TeacherEMAHook .* Linear; .*CrossModalPseu'):
+        TeacherEMAHook().before_train(Runner())
 
 
 def test_registered():

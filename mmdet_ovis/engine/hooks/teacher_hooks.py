@@ -91,13 +91,24 @@ class TeacherEMAHook(MeanTeacherHook):
             ``skip_buffer=False`` averages the statistics of normalisations, too.
 
     Raises:
-        ValueError: If the momentum is out of its range.
+        ValueError: If the momentum is out of its range; in training, if the model has
+            no teacher and student.
     """
 
     def __init__(self, momentum: float = 0.001, **kwargs) -> None:
         if not 0 < momentum < 1:
             raise ValueError(f'momentum is in (0, 1), not {momentum}')
         super().__init__(momentum, **kwargs)
+
+    def before_train(self, runner: Runner) -> None:
+        """Insist on a teacher; in a new training it starts as the student."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(model, 'teacher') or not hasattr(model, 'student'):
+            raise ValueError(
+                f'TeacherEMAHook finds no teacher and student in {type(model).__name__}'
+                '; they belong to a CrossModalPseudoLabel'
+            )
+        super().before_train(runner)
 
     def momentum_update(self, model: nn.Module, momentum: float) -> None:
         """Move the teacher's parameters towards the student's."""

@@ -28,7 +28,8 @@ class SharedTrunkDetector(SemiBaseDetector):
     """Two RoI heads, a teacher's and a student's, on one trunk.
 
     Backbone, neck and RPN are frozen and run once for both. The teacher is frozen too;
-    only the student's RoI head learns.
+    only the student's RoI head learns. Both have the same parameters and start with the
+    same values.
 
     A checkpoint of a plain detector is loaded into both; one of this model as it is, so
     that resuming never copies anything.
@@ -83,6 +84,15 @@ class SharedTrunkDetector(SemiBaseDetector):
         """Return what never learns."""
         trunk = [getattr(self.student, name, None) for name in _TRUNK]
         return [self.teacher, *(module for module in trunk if module is not None)]
+
+    def init_weights(self) -> None:
+        """Initialise; without a checkpoint, too, both start alike."""
+        is_first = not self.is_init
+        super().init_weights()
+        if is_first:
+            student = self.student.state_dict()
+            names = self.teacher.state_dict().keys()
+            self.teacher.load_state_dict({name: student[name] for name in names})
 
     @property
     def roi_head(self) -> nn.Module:
@@ -176,7 +186,7 @@ class SharedTrunkDetector(SemiBaseDetector):
         """Make the weights of a plain detector those of student and teacher.
 
         A plain detector may know nothing of pixel noise, whose weights then stay as
-        they are here.
+        they are here. What has nothing in common with this model gets none.
 
         Args:
             state (Mapping[str, Tensor]): Weights by name, of a plain detector or of
@@ -194,7 +204,10 @@ class SharedTrunkDetector(SemiBaseDetector):
             for key, value in state.items()
             if not key.startswith(_TRUNK)
         }
-        noise = {k: v for k, v in self.state_dict().items() if '.conv_noise.' in k}
+        own = self.state_dict()
+        if not adapted.keys() & own.keys():
+            return adapted
+        noise = {key: value for key, value in own.items() if '.conv_noise.' in key}
         return noise | adapted
 
     def _load_from_state_dict(
