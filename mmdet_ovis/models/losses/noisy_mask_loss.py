@@ -9,6 +9,7 @@ Deep Learning for Computer Vision?* (NeurIPS 2017), section 3.3.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -94,6 +95,20 @@ def noisy_mask_loss(
         if mode == 'mean_bce':
             return -log_probs.mean()
         return (math.log(len(noise)) - log_probs.logsumexp(0)).mean()
+
+
+def check_sigma_range(sigma_range: Sequence[float] | None) -> None:
+    """Refuse bounds that :func:`noise_scale` cannot keep.
+
+    Raises:
+        ValueError: If they are not two numbers, the first at least 0 and below the
+            second.
+    """
+    bounds = (0, math.inf) if sigma_range is None else tuple(sigma_range)
+    if len(bounds) != 2 or not 0 <= bounds[0] < bounds[1]:
+        raise ValueError(
+            f'sigma_range is (low, high) with 0 <= low < high, not {bounds}'
+        )
 
 
 def check_noise(mode: str, num_samples: int) -> None:

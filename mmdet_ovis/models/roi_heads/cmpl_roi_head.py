@@ -70,7 +70,9 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         unlabelled_neg_weight (float): Factor of the weight of negatives in images that
             nobody annotated, where any region may be an object. Defaults to 0.5.
         **kwargs: Arguments of ``StandardRoIHead``: an ``EmbeddingBBoxHead`` and a
-            ``NoisyFCNMaskHead``, among others.
+            ``NoisyFCNMaskHead``, among others. ``ignore_unlabelled_neg`` of the box
+            head spares negatives of annotated images alone: pseudo losses take no
+            notice of it.
 
     Raises:
         ValueError: If an argument is out of its range, or a head is of another kind.

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cmpl_case import BASE, HEIGHT, WIDTH, detector_config, images, make_model
+from cmpl_case import (
+    BASE,
+    HEIGHT,
+    WIDTH,
+    detector_config,
+    images,
+    make_model,
+    make_sample,
+    vectors,
+)
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox2roi
 from mmengine.config import ConfigDict
@@ -17,6 +26,7 @@ from mmdet_ovis.models.layers import crop_mask_targets
 from mmdet_ovis.models.layers.vocabulary_mixin import InstalledVocabulary
 from mmdet_ovis.models.roi_heads import CMPLRoIHead
 from mmdet_ovis.models.roi_heads.cmpl_roi_head import first_class_as_background
+from mmdet_ovis.models.roi_heads.region_labelling import ImageWords
 
 OBJECT = torch.tensor([[8.0, 8, 40, 56]])
 # On the object, a part of it, and two elsewhere.
@@ -397,10 +407,28 @@ def test_unknown_settings_are_refused(changes, message):
         MODELS.build(roi_head)
 
 
-def test_without_settings_of_training_it_labels_and_detects():
-    roi_head = detector_config().roi_head
-    roi_head.update(train_cfg=None, test_cfg=None)
-    assert not hasattr(MODELS.build(roi_head), 'pseudo_sampler')
+def test_without_settings_of_training_it_labels_and_detects(shared_student, maps):
+    """As a head with them does."""
+    detector = detector_config()
+    detector.roi_head.update(train_cfg=None, test_cfg=detector.test_cfg.rcnn)
+    head = MODELS.build(detector.roi_head).eval()
+    trained = shared_student.teacher.roi_head
+    head.load_state_dict(trained.state_dict())
+    head.bbox_head.set_vocabulary(BASE, vectors(BASE))
+    assert not hasattr(head, 'pseudo_sampler')
+    proposals = [InstanceData(bboxes=REGIONS, scores=torch.ones(4))]
+    sample = make_sample()
+    words = ([ImageWords(('dog', 'cat'), (2, 3))], [vocabulary().class_vectors[2:4]])
+    for one, other in zip(
+        head.label_regions(maps, proposals, *words, [sample.metainfo], [NOBODY])
+        + head.predict(maps, proposals, [sample]),
+        trained.label_regions(maps, proposals, *words, [sample.metainfo], [NOBODY])
+        + trained.predict(maps, proposals, [sample]),
+        strict=True,
+    ):
+        assert len(one) == len(other) > 0
+        for key in ('bboxes', 'labels', 'scores', 'masks'):
+            assert torch.equal(one[key], other[key]), key
 
 
 def test_registered():

@@ -194,6 +194,10 @@ def test_mixed_precision():
         (dict(mode='max'), "mode is one of .*, not 'max'"),
         (dict(num_samples=0), 'num_samples is a positive number'),
         (dict(class_agnostic=False), 'class_agnostic=True'),
+        (dict(sigma_range=(5, 0.001)), r'0 <= low < high, not \(5, 0\.001\)'),
+        (dict(sigma_range=(-1, 1)), r'sigma_range is .*, not \(-1, 1\)'),
+        (dict(sigma_range=(0, 1, 2)), r'sigma_range is .*, not \(0, 1, 2\)'),
+        (dict(sigma_range=[0, float('nan')]), r'sigma_range is .*, not \(0, nan\)'),
     ],
 )
 def test_unknown_settings_are_refused(options, message):

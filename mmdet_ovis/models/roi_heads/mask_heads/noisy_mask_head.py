@@ -12,7 +12,12 @@ from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from ...losses.noisy_mask_loss import check_noise, noise_scale, noisy_mask_loss
+from ...losses.noisy_mask_loss import (
+    check_noise,
+    check_sigma_range,
+    noise_scale,
+    noisy_mask_loss,
+)
 
 
 class NoisyMasks(NamedTuple):
@@ -41,8 +46,8 @@ class NoisyFCNMaskHead(FCNMaskHead):
         mode (str): See :func:`~mmdet_ovis.models.losses.noisy_mask_loss`, as the next.
             Defaults to ``'log_mean_prob'``.
         num_samples (int): Defaults to 8.
-        sigma_range (tuple[float, float], optional): Bounds of ``sigma``. Defaults to
-            (0.001, 5); None: no bounds.
+        sigma_range (tuple[float, float], optional): Bounds of ``sigma``, the lower one
+            at least 0. Defaults to (0.001, 5); None: no bounds.
         **kwargs: Arguments of ``FCNMaskHead``; ``class_agnostic`` is True.
 
     Raises:
@@ -59,6 +64,7 @@ class NoisyFCNMaskHead(FCNMaskHead):
         **kwargs,
     ) -> None:
         check_noise(mode, num_samples)
+        check_sigma_range(sigma_range)
         if not class_agnostic:
             raise ValueError(
                 'NoisyFCNMaskHead draws masks of every vocabulary in the same way: '
