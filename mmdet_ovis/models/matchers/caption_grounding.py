@@ -55,7 +55,8 @@ class CaptionGrounding(BaseModel):
             above.
         neck (dict, optional): Config of a neck.
         shared_head (dict, optional): Config of what stands between a C4 backbone and
-            the box head, ``res5``; here it sees the whole map.
+            the box head, ``res5``. It sees the whole map where regions are cells, and
+            each box where they are boxes.
         level (int): Which feature map, of several.
         bbox_roi_extractor (dict, optional): Config of what crops boxes from the maps.
         bbox_head (dict, optional): Config of the detector's ``EmbeddingBBoxHead``,
@@ -176,6 +177,8 @@ class CaptionGrounding(BaseModel):
         extractor = self.roi_head['bbox_roi_extractor']
         rois = bbox2roi(list(boxes.to(inputs.device)))
         features = extractor(levels[: extractor.num_inputs], rois)
+        if 'shared_head' in self.roi_head:
+            features = self.roi_head['shared_head'](features)
         embeddings, _ = self.roi_head['bbox_head'].embed(features)
         return embeddings.unflatten(0, boxes.shape[:2])
 

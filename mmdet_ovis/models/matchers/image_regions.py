@@ -7,17 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ...utils.windows import count_windows
 
-def grid_boxes(
-    shape: Sequence[int], sizes: Sequence[float], overlap: float = 0.5
-) -> Tensor:
-    """Cover an image with squares of several sizes.
+
+def grid_boxes(shape: Sequence[int], sizes: Sequence[float]) -> Tensor:
+    """Cover an image with squares of several sizes, neighbours half one another.
 
     Args:
         shape (Sequence[int]): Height and width of the image, px.
         sizes (Sequence[float]): Sides of the squares, px.
-        overlap (float): Share of its side that a square has in common with the next
-            one, in [0, 1). Defaults to 0.5.
 
     Returns:
         Tensor: (n, 4) xyxy, clipped to the image; at least one of each size.
@@ -25,11 +23,13 @@ def grid_boxes(
     Examples:
         >>> grid_boxes((8, 16), [8.0]).tolist()
         [[0.0, 0.0, 8.0, 8.0], [4.0, 0.0, 12.0, 8.0], [8.0, 0.0, 16.0, 8.0]]
+        >>> grid_boxes((8, 10), [8.0]).tolist()
+        [[0.0, 0.0, 8.0, 8.0], [2.0, 0.0, 10.0, 8.0]]
     """
     height, width = shape[:2]
     boxes = []
     for size in sizes:
-        rows, columns = (_starts(length, size, overlap) for length in (height, width))
+        rows, columns = (_starts(length, size) for length in (height, width))
         y, x = torch.meshgrid(rows, columns, indexing='ij')
         corners = torch.stack([x, y, x + size, y + size], dim=-1)
         boxes.append(corners.flatten(0, 1))
@@ -37,11 +37,10 @@ def grid_boxes(
     return torch.minimum(torch.cat(boxes).clamp(min=0), limits)
 
 
-def _starts(length: int, size: float, overlap: float) -> Tensor:
+def _starts(length: int, size: float) -> Tensor:
     """Where squares begin, evenly from one border to the other."""
-    rest = max(length - size, 0.0)
-    number = 1 + round(rest / (size * (1 - overlap)))
-    return torch.linspace(0, rest, number)
+    number = count_windows(length, size, size / 2)
+    return torch.linspace(0, max(length - size, 0.0), number)
 
 
 def pad_boxes(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from mmdet.registry import TASK_UTILS
 
+from ...utils.windows import count_windows
 from .base import FoundBoxes, ProposalProvider
 
 
@@ -83,5 +84,5 @@ class GridProposals(ProposalProvider):
 
     def _starts(self, length: int, window: int) -> np.ndarray:
         """Evenly spread starts, from one border to the other."""
-        steps = int(np.ceil((length - window) / (self.stride * window)))
-        return np.round(np.linspace(0, length - window, steps + 1))
+        number = count_windows(length, window, self.stride * window)
+        return np.round(np.linspace(0, length - window, number))

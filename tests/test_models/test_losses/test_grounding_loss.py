@@ -37,13 +37,15 @@ def test_cmpl_case_18_four_cross_entropies():
 
 
 def test_cmpl_case_18_attention_of_one_word_to_two_regions():
-    scores = torch.tensor([[[[1.0, 3.0]]]])
+    scores = torch.tensor([[[[1.0, 3.0]]]], requires_grad=True)
     words, regions = grounding_distances(scores, ones(1, 1), ones(1, 2))
-    attention = [1 / (1 + math.exp(2)), 1 / (1 + math.exp(-2))]
-    assert attention == pytest.approx([0.1192, 0.8808], abs=5e-5)
-    assert words.item() == pytest.approx(-(attention[0] + 3 * attention[1]))
     assert words.item() == pytest.approx(-2.7616, abs=5e-5)
     assert regions.item() == -2  # both regions have but one word to attend to
+    # D = -sum(a s) and a = softmax(s), so dD/ds = -a (1 + s + D).
+    (slope,) = torch.autograd.grad(words.sum(), scores)
+    attention = (-slope / (1 + scores + words)).flatten().tolist()
+    assert attention == pytest.approx([0.1192, 0.8808], abs=5e-5)
+    assert attention[1] / attention[0] == pytest.approx(math.exp(2), rel=1e-4)
 
 
 def test_scores_are_of_all_pairs():

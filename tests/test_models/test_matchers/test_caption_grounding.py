@@ -296,14 +296,36 @@ def test_regions_are_cells_or_boxes(build):
             build(**options)
 
 
-def test_squares_cover_an_image():
-    boxes = grid_boxes((50, 90), (20, 64))
+def test_boxes_pass_through_what_stands_before_the_box_head(build):
+    """As in a C4 detector."""
+    shared = dict(type='ResLayer', depth=18, stage=3, stride=2, style='pytorch')
+    head = BOXES['bbox_head'] | dict(in_channels=512, roi_feat_size=2)
+    extractor = BOXES['bbox_roi_extractor'] | dict(out_channels=256)
+    trunk = BACKBONE | LOCAL | dict(base_channels=128)
+    model = build(
+        **BOXES | dict(backbone=trunk, bbox_roi_extractor=extractor, bbox_head=head),
+        shared_head=shared,
+    ).eval()
+    image, boxes = torch.randn(1, 3, 64, 64), torch.tensor([[[8.0, 8, 40, 50]]])
+    found = model.embed_boxes(image, boxes)
+    assert found.shape == (1, 1, 4)
+    rois = torch.tensor([[0, 8.0, 8, 40, 50]])
+    parts = model.roi_head
+    cut = parts['bbox_roi_extractor'](model.backbone(image), rois)
+    expected, _ = parts['bbox_head'].embed(parts['shared_head'](cut))
+    torch.testing.assert_close(found[0], expected)
+
+
+@pytest.mark.parametrize('shape', [(50, 90), (20, 24), (24, 20), (22, 68)])
+def test_squares_cover_an_image(shape):
+    height, width = shape
+    boxes = grid_boxes(shape, (20, 64))
     assert boxes.min() == 0
-    assert boxes[:, 2].max() == 90
-    assert boxes[:, 3].max() == 50
-    covered = np.zeros((50, 90), bool)
-    for x1, y1, x2, y2 in boxes[boxes[:, 3] - boxes[:, 1] == 20].round().int().tolist():
-        covered[y1:y2, x1:x2] = True
-    assert covered.all()
+    for size in (20, 64):
+        covered = np.zeros(shape, bool)
+        for x1, y1, x2, y2 in grid_boxes(shape, (size,)).round().int().tolist():
+            covered[y1:y2, x1:x2] = True
+        assert covered.all()
     # A square that is higher than the image is cut off.
-    assert (boxes[:, 3] - boxes[:, 1]).max() == 50
+    assert (boxes[:, 3] - boxes[:, 1]).max() == height
+    assert boxes[:, 2].max() == width
