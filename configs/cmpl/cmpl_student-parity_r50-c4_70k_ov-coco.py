@@ -8,10 +8,13 @@ model = dict(
     detector=dict(
         roi_head=dict(
             _base_.parity_roi_head,
-            pseudo_train_cfg=dict(
-                assigner=dict(type='MaxIoUAssigner'), sampler=dict(num=512)
-            ),
-        )
+            pseudo_train_cfg=_base_.parity_roi_head.pseudo_train_cfg
+            | dict(sampler=dict(num=512)),
+        ),
+        train_cfg=dict(
+            rpn=dict(assigner=dict(ignore_iof_thr=-1)),
+            rcnn=dict(assigner=dict(ignore_iof_thr=-1)),
+        ),
     ),
     teacher=dict(roi_head=dict(bbox_head=dict(normalize_text=False))),
     semi_train_cfg=_base_.parity_semi_train_cfg,

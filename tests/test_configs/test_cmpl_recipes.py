@@ -18,6 +18,15 @@ DATA = commands(read_page('docs/data.md'))
 PRETRAIN = 'ovr_pretrain_r50-c4_40k_coco-captions'
 TEACHER = 'cmpl_teacher_r50-c4_90k_ov-coco'
 STUDENT = 'cmpl_student_r50-c4_70k_ov-coco'
+PARITY = {
+    name: f'cmpl_{name}-parity_r50-c4_{schedule}_ov-coco'
+    for name, schedule in (('teacher', '90k'), ('student', '70k'))
+}
+TRAINED = sorted(
+    path.stem
+    for path in (ROOT / 'configs/cmpl').glob('*.py')
+    if 'extract' not in path.stem
+)
 
 
 def load(name) -> Config:
@@ -135,18 +144,35 @@ def test_student_and_teacher_have_the_same_network_and_text():
     assert detector.data_preprocessor.mean == [102.9801, 115.9465, 122.7717]
 
 
+def contains(cfg, part) -> bool:
+    """Whether a config has all of a part of one."""
+    if not isinstance(part, dict):
+        return cfg == part
+    return all(key in cfg and contains(cfg[key], part[key]) for key in part)
+
+
+@pytest.mark.parametrize(
+    'path', [f'cmpl/{PARITY["student"]}.py', 'openshapes/cmpl_student-parity.py']
+)
+def test_published_students_are_published_in_everything(path):
+    published = Config.fromfile(ROOT / 'configs/_base_/models/cmpl_parity.py')
+    model = Config.fromfile(ROOT / 'configs' / path).model
+    assert contains(model.detector.roi_head, published.parity_roi_head)
+    assert contains(model.semi_train_cfg, published.parity_semi_train_cfg)
+    assigner = model.detector.roi_head.pseudo_train_cfg.assigner
+    assert (assigner.type, assigner.ignore_iof_thr) == ('MaxIoUAssigner', -1)
+
+
 def test_the_published_student():
-    model = load('cmpl_student-parity_r50-c4_70k_ov-coco').model
+    model = load(PARITY['student']).model
     head = model.detector.roi_head
     assert head.alignment.choice == 'argmax'
     assert head.alignment.mask_box == 'refined'
     assert (head.pseudo_targets, head.pseudo_background) == ('any', 'first_class')
     assert (head.mask_head.mode, head.mask_head.num_samples) == ('mean_bce', 1)
     assert head.mask_head.sigma_range is None
-    assert head.pseudo_train_cfg.assigner.type == 'MaxIoUAssigner'
-    assert (
-        head.pseudo_train_cfg.sampler.num == model.detector.train_cfg.rcnn.sampler.num
-    )
+    assert head.pseudo_train_cfg.sampler.num == 512
+    assert model.detector.train_cfg.rcnn.sampler.num == 512
     assert model.semi_train_cfg.weighting == dict(
         mode='inv_sigma', value=0.01, max_weight=None
     )
@@ -154,21 +180,32 @@ def test_the_published_student():
     assert model.semi_train_cfg.align_with == 'word'
     assert not model.teacher.roi_head.bbox_head.normalize_text
     assert head.bbox_head.normalize_text
-    dataset = dataset_of('cmpl_student-parity_r50-c4_70k_ov-coco')
-    assert dataset.crowd == 'drop'
-    assert 'parity' in dataset.words_file
+    assert 'parity' in dataset_of(PARITY['student']).words_file
 
 
-def test_the_published_student_of_the_small_shapes_differs_in_the_same_things():
-    coco = load('cmpl_student-parity_r50-c4_70k_ov-coco').model
-    path = ROOT / 'configs/openshapes/cmpl_student-parity.py'
-    small = Config.fromfile(path).model
-    assert small.semi_train_cfg == coco.semi_train_cfg
-    ours, theirs = small.detector.roi_head, coco.detector.roi_head
-    for key in ('alignment', 'pseudo_targets', 'pseudo_background'):
-        assert ours[key] == theirs[key]
-    for key in ('mode', 'num_samples', 'sigma_range'):
-        assert ours.mask_head[key] == theirs.mask_head[key]
+@pytest.mark.parametrize(
+    ('name', 'crowd', 'threshold'),
+    [
+        (TEACHER, 'ignore', 0.5),
+        (STUDENT, 'ignore', 0.5),
+        ('cmpl_offline_r50-c4_70k_ov-coco', 'ignore', 0.5),
+        (PARITY['teacher'], 'drop', -1),
+        (PARITY['student'], 'drop', -1),
+    ],
+)
+def test_crowds_are_ignored_but_where_they_were_background(name, crowd, threshold):
+    model = load(name).model
+    cfg = model.get('detector', model).train_cfg
+    assert dataset_of(name).get('crowd', 'ignore') == crowd
+    assert cfg.rpn.assigner.ignore_iof_thr == threshold
+    assert cfg.rcnn.assigner.ignore_iof_thr == threshold
+
+
+@pytest.mark.parametrize('name', TRAINED)
+def test_a_step_is_as_many_images_as_the_rate_is_made_for(name):
+    """On 8 GPUs."""
+    cfg = load(name)
+    assert 8 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size
 
 
 def test_masks_of_one_dataset_and_words_of_another():

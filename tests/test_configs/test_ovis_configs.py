@@ -87,6 +87,13 @@ def test_nothing_knows_the_number_of_classes(name):
 
 
 @pytest.mark.parametrize('name', NAMES)
+def test_nothing_is_learnt_from_crowds(name):
+    train_cfg = load(name).model.train_cfg
+    assert train_cfg.rpn.assigner.ignore_iof_thr == 0.5
+    assert train_cfg.rcnn.assigner.ignore_iof_thr == 0.5
+
+
+@pytest.mark.parametrize('name', NAMES)
 def test_a_step_is_as_many_images_as_the_rate_is_made_for(name):
     """On 8 GPUs."""
     cfg = load(name)

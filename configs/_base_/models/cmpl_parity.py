@@ -10,6 +10,8 @@ parity_roi_head = dict(
         refinements=1,
         mask_box='refined',
     ),
+    # Annotated objects reach it as regions to be ignored, which it is not to do.
+    pseudo_train_cfg=dict(assigner=dict(type='MaxIoUAssigner', ignore_iof_thr=-1)),
     pseudo_targets='any',
     pseudo_background='first_class',
     labelled_objects='ignored',

@@ -23,5 +23,12 @@ model = dict(
         ),
         mask_head=dict(class_agnostic=True),
     ),
-    train_cfg=dict(rcnn=dict(sampler=dict(pos_fraction=1.0))),
+    train_cfg=dict(
+        # Nothing is learnt from regions that are marked as ignored, such as crowds.
+        rpn=dict(assigner=dict(ignore_iof_thr=0.5)),
+        rcnn=dict(
+            assigner=dict(ignore_iof_thr=0.5),
+            sampler=dict(pos_fraction=1.0),
+        ),
+    ),
 )
