@@ -25,6 +25,8 @@ from mmdet_ovis.models.roi_heads.mask_heads import NoisyFCNMaskHead
 BASE = ('person', 'car')
 CAPTION = ('aerosol can', 'person', 'dog', 'cat', 'bus')
 HEIGHT, WIDTH = 96, 128
+NAMES = dict(man='person', couch='cat', sofa='cat')
+"""What words stand for that are no names themselves."""
 
 
 def vectors(names: Sequence[str]) -> torch.Tensor:
@@ -89,11 +91,11 @@ def make_sample(
     """Make a sample.
 
     Args:
-        words: Words of its captions; each is its own name but ``man``, a person.
+        words: Words of its captions; each is its own name but for those of ``NAMES``.
         boxes: Annotated objects; none: nothing to see; None: nobody annotated it.
         labels: Of the objects; of the first class if None.
     """
-    names = ['person' if word == 'man' else word for word in words]
+    names = [NAMES.get(word, word) for word in words]
     shape = (HEIGHT, WIDTH)
     sample = DetDataSample(
         metainfo=dict(

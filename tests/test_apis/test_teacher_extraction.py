@@ -147,6 +147,7 @@ def test_every_word_has_a_mask_or_a_reason(extract, out):
         assert sorted(told[image_id]) == (sorted(words.values()) or [''])
     assert reasons['labelled_class'] == [100, 95]
     assert reasons['no_known_word'] == [98]
+    assert reasons['same_class'] == [94]
     assert summary.dropped == {reason: len(ids) for reason, ids in reasons.items()}
 
 

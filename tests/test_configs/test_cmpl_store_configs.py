@@ -138,6 +138,6 @@ def test_each_command_reads_what_the_one_before_writes(load):
 def test_the_page_has_all_reasons():
     listed = re.findall(r'^\| `(\w+)` \|', PAGE, re.M)
     assert listed == [
-        NO_WORD, teacher.LABELLED, teacher.NO_REGION, teacher.LOW_SCORE, teacher.SMALL,
-        teacher.BEYOND_TOPK,
+        NO_WORD, teacher.LABELLED, teacher.SAME_CLASS, teacher.NO_REGION,
+        teacher.LOW_SCORE, teacher.SMALL, teacher.BEYOND_TOPK,
     ]  # fmt: skip

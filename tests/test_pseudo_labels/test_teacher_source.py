@@ -116,6 +116,23 @@ def test_a_mask_without_a_pixel_is_none():
     assert dropped['cat'] == 'no_region'
 
 
+def test_words_of_one_class_have_a_reason_of_their_own():
+    """Of the two for a person, whom people annotated, nobody looks for either."""
+    evidence = make_evidence(
+        words=('man', 'puppy', 'cat', 'woman', 'bus', 'kitty'),
+        names=('person', 'dog', 'cat', 'person', 'bus', 'cat'),
+        labels=(1, 2, 3, 1, 4, 3),
+        searched=(1, 2, 4),
+        places=np.array([0, 1, 2]),
+    )
+    dropped = TASK_UTILS.build({'type': 'TeacherSource'}).annotate(evidence).dropped
+    assert [(item.name, item.reason) for item in dropped] == [
+        ('person', 'labelled_class'),
+        ('person', 'labelled_class'),
+        ('cat', 'same_class'),
+    ]
+
+
 def test_equal_scores_keep_the_order_of_the_words():
     anns, _ = annotate(make_evidence(scores=np.full(3, 0.5, np.float32)))
     assert words(anns) == ['dog', 'cat', 'bus']

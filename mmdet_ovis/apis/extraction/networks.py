@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
 from torch import nn
@@ -28,7 +27,6 @@ from ..running import building
 from .images import BrokenImageError
 from .inputs import Sample, step_names
 
-_CAPTION_KEYS = ('caption_words', 'caption_labels', 'has_gt')
 _LOADING = re.compile(r'Load\w*Annotations$')
 
 
@@ -246,7 +244,6 @@ class TeacherNetwork(EvidenceNetwork):
         """Find the words of an image."""
         data = self.model.data_preprocessor(pseudo_collate([sample.data]), False)
         (data_sample,) = data['data_samples']
-        self._check_sample(data_sample)
         words = self.model.words_of(data_sample)
         (found,) = self.model.label(data['inputs'], [data_sample])
         if not found.is_finite:
@@ -269,22 +266,6 @@ class TeacherNetwork(EvidenceNetwork):
             boxes=to_numpy(found.bboxes),
             masks=to_numpy(found.masks),
         )
-
-    def _check_sample(self, sample: DetDataSample) -> None:
-        """Insist that the pipeline hands on what the teacher has to know."""
-        missing = [key for key in _CAPTION_KEYS if key not in sample.metainfo]
-        if missing:
-            raise ValueError(
-                f'the samples do not say {", ".join(missing)}; add it to the meta_keys '
-                'of PackDetInputs in the pipeline of test_dataloader'
-            )
-        annotated = sample.metainfo['has_gt']
-        if annotated and 'bboxes' not in sample.get('gt_instances', ()):
-            raise ValueError(
-                'the samples have no annotated objects, which the teacher leaves '
-                "alone; add dict(type='LoadAnnotations', with_bbox=True) before Resize "
-                'to the pipeline of test_dataloader'
-            )
 
 
 def _embeddings(cfg: Any) -> Iterator[str]:

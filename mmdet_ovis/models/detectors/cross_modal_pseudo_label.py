@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from mmdet.models.utils import rename_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample, SampleList
 from mmdet.utils import ConfigType, InstanceList
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ...structures.vocabulary import name_key
@@ -23,6 +21,12 @@ from ..layers.vocabulary_mixin import InstalledVocabulary
 from ..losses.pseudo_label_weighting import PseudoLabelWeighting
 from ..roi_heads.cmpl_roi_head import CMPLRoIHead, PseudoLosses
 from ..roi_heads.region_labelling import ImageWords
+from .captioned_samples import (
+    check_sample,
+    has_gt,
+    labelled_boxes,
+    labelled_objects,
+)
 from .shared_trunk_detector import SharedTrunkDetector, take_images
 
 _TRAIN_CFG = dict(
@@ -45,9 +49,10 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
     image may have both, either, or none.
 
     Each data sample says in its ``metainfo`` what it is: ``caption_words`` and
-    ``caption_labels`` (places in the caption vocabulary), neither for an image
-    without caption, and ``has_gt``, by default True: whether it is annotated.
-    ``VocabularyHook`` installs both vocabularies.
+    ``caption_labels`` (places in the caption vocabulary), empty for an image without
+    words, and ``has_gt``: whether people annotated it. Regions that they marked as
+    ignored, such as crowds, are left alone as annotated objects are. ``VocabularyHook``
+    installs both vocabularies.
 
     Args:
         detector (dict): A ``TwoStageDetector`` with a ``CMPLRoIHead``.
@@ -56,11 +61,13 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
 
             - ``weighting`` (dict): Arguments of
               :class:`~mmdet_ovis.models.losses.PseudoLabelWeighting`.
-            - ``drop_labelled_words`` (bool): Leave words out that stand for classes
-              that are annotated in the image. Defaults to True.
+            - ``drop_labelled_words`` (bool): In images that people annotated, leave
+              words out that stand for the classes that they annotated (the vocabulary
+              of the training set), whether the image has an object of them or not.
+              Defaults to True.
             - ``align_with`` (str): Text that looks for a region: ``'name'`` of the
-              class, or the ``'word'`` as it stands in the caption. Defaults to
-              ``'name'``.
+              class, once for all words that stand for it, or the ``'word'`` as it
+              stands in the caption. Defaults to ``'name'``.
 
         semi_test_cfg (dict, optional): Defaults to None.
         data_preprocessor (dict, optional): Defaults to None.
@@ -138,11 +145,14 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
             keys: without anything to learn from a loss is 0. ``pseudo_sigma`` is the
             mean level of noise, ``pseudo_weight`` the weight of classification and
             boxes, ``pseudo_number`` that of pseudo instances an image.
+
+        Raises:
+            ValueError: See :meth:`words_of`.
         """
         words = [self.words_of(sample) for sample in batch_data_samples]
         x, outputs = self.extract_trunk(batch_inputs)
         captioned = [place for place, of_image in enumerate(words) if len(of_image)]
-        labelled = [i for i, sample in enumerate(batch_data_samples) if _has_gt(sample)]
+        labelled = [i for i, sample in enumerate(batch_data_samples) if has_gt(sample)]
         pseudo = self._pseudo_losses(x, outputs, batch_data_samples, words, captioned)
         sup = self._sup_losses(x, outputs, batch_data_samples, labelled)
         return {**sup, **pseudo}
@@ -164,10 +174,14 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
             list[InstanceData]: See ``CMPLRoIHead.label_regions``; ``word_inds`` are
             places in what :meth:`words_of` gives, and ``is_finite`` is about the
             feature maps, too.
+
+        Raises:
+            ValueError: If there is no caption vocabulary; see :meth:`words_of`.
         """
+        self._need_caption_vocabulary()
+        words = [self.words_of(sample) for sample in batch_data_samples]
         x, outputs = self.extract_trunk(batch_inputs)
         everyone = list(range(len(batch_data_samples)))
-        words = [self.words_of(sample) for sample in batch_data_samples]
         proposals = self.proposals(outputs, batch_data_samples, everyone, 'test')
         results = self._label(x, proposals, batch_data_samples, words, rescale)
         for place, result in enumerate(results):
@@ -183,23 +197,20 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
             sample (DetDataSample): See the class.
 
         Returns:
-            ImageWords: Without those of annotated classes, if these are left out.
+            ImageWords: Without those of classes that people annotated, if these are
+            left out, and of words that stand for one class only the first, unless each
+            looks for a region by itself (``align_with='word'``).
 
         Raises:
             ValueError: If there are words, but no caption vocabulary, or one of another
-                dataset.
+                dataset, or the sample does not say what the class asks for.
         """
-        words = tuple(sample.metainfo.get('caption_words') or ())
-        labels = tuple(int(i) for i in sample.metainfo.get('caption_labels') or ())
+        check_sample(sample)
+        words = tuple(sample.metainfo['caption_words'])
+        labels = tuple(int(i) for i in sample.metainfo['caption_labels'])
         if not words:
             return ImageWords((), ())
-        if self.caption_vocabulary is None:
-            raise ValueError(
-                'images come with words of captions, but there is no caption '
-                "vocabulary; add custom_hooks=[dict(type='VocabularyHook')] to the "
-                'config, or call set_caption_vocabulary(names)'
-            )
-        names = self.caption_vocabulary.names
+        names = self._need_caption_vocabulary().names
         are_places = all(0 <= label < len(names) for label in labels)
         if len(words) != len(labels) or not are_places:
             raise ValueError(
@@ -207,29 +218,23 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
                 f'no places in the caption vocabulary of {len(names)} names, one for '
                 f'each of the {len(words)} words'
             )
-        kept = range(len(words))
-        if self.semi_train_cfg['drop_labelled_words'] and _has_gt(sample):
+        kept = list(range(len(words)))
+        if self.semi_train_cfg['drop_labelled_words'] and has_gt(sample):
             known = {name_key(n) for n in self.student.roi_head.bbox_head.vocabulary}
             kept = [i for i in kept if name_key(names[labels[i]]) not in known]
+        if self.semi_train_cfg['align_with'] == 'name':
+            # The same vector a second time would take a second, wrong region.
+            kept = _first_of_each(kept, labels)
         return ImageWords(tuple(words[i] for i in kept), tuple(labels[i] for i in kept))
 
-    def _labelled_objects(
-        self, sample: DetDataSample, like: Tensor
-    ) -> InstanceData | None:
-        """Annotated objects, with labels of the caption vocabulary."""
-        boxes = _labelled_boxes(sample, like)
-        if boxes is None:
-            return None
-        places = {
-            name_key(name): place
-            for place, name in enumerate(self.caption_vocabulary.names)
-        }
-        names = self.student.roi_head.bbox_head.vocabulary
-        of_label = boxes.new_tensor(
-            [places.get(name_key(name), -1) for name in names], dtype=torch.long
-        )
-        labels = sample.gt_instances.labels if len(boxes) else of_label.new_zeros((0,))
-        return InstanceData(bboxes=boxes, labels=of_label[labels])
+    def _need_caption_vocabulary(self) -> InstalledVocabulary:
+        if self.caption_vocabulary is None:
+            raise ValueError(
+                'there is no caption vocabulary that words of captions could stand '
+                "for; add custom_hooks=[dict(type='VocabularyHook')] to the config, or "
+                'call set_caption_vocabulary(names)'
+            )
+        return self.caption_vocabulary
 
     def _vectors(self, words: ImageWords) -> Tensor:
         if self.semi_train_cfg['align_with'] == 'word':
@@ -244,7 +249,7 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
         words: Sequence[ImageWords],
         rescale: bool = False,
     ) -> InstanceList:
-        boxes = [_labelled_boxes(sample, x[0]) for sample in samples]
+        boxes = [labelled_boxes(sample) for sample in samples]
         return self.teacher.roi_head.label_regions(
             x,
             proposals,
@@ -279,12 +284,16 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
         if not number:
             found = PseudoLosses(self._nothing(x[0]), x[0].new_zeros(0, 1, 1))
         else:
+            vocabularies = (
+                self.student.roi_head.bbox_head.vocabulary,
+                self.caption_vocabulary.names,
+            )
             found = self.student.roi_head.pseudo_loss(
                 take_images(maps, useful),
                 [proposals[i] for i in useful],
                 [pseudo[i] for i in useful],
                 self.caption_vocabulary,
-                [self._labelled_objects(of_words[i], x[0]) for i in useful],
+                [labelled_objects(of_words[i], *vocabularies) for i in useful],
             )
         losses = self.weighting(found.losses, found.sigma)
         sigma = found.sigma.detach()
@@ -333,14 +342,7 @@ def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return settings
 
 
-def _has_gt(sample: DetDataSample) -> bool:
-    return bool(sample.metainfo.get('has_gt', True))
-
-
-def _labelled_boxes(sample: DetDataSample, like: Tensor) -> Tensor | None:
-    """Boxes (m, 4) of annotated objects, or None if nobody annotated the image."""
-    if not _has_gt(sample):
-        return None
-    if 'gt_instances' not in sample:
-        return like.new_zeros(0, 4)
-    return sample.gt_instances.bboxes
+def _first_of_each(places: Sequence[int], labels: Sequence[int]) -> list[int]:
+    """Keep the first place of each label."""
+    first = {labels[place]: place for place in reversed(places)}
+    return sorted(first.values())

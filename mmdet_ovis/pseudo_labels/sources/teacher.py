@@ -25,7 +25,10 @@ from .base import (
 )
 
 LABELLED: Final = 'labelled_class'
-"""Reason for a word whose class is annotated in the image."""
+"""Reason for a word of a class that people annotated in this image: it may have objects
+of it or not, but all of them have labels."""
+SAME_CLASS: Final = 'same_class'
+"""Reason for a word of the class of another word of the image, which is looked for."""
 NO_REGION: Final = 'no_region'
 """Reason for a word that no region was left for, or whose mask has no pixel."""
 LOW_SCORE: Final = 'low_score'
@@ -43,8 +46,9 @@ class TeacherEvidence(Evidence):
         words (Sequence[str]): W words of the captions.
         names (Sequence[str]): W class names that they stand for.
         labels (Sequence[int]): W places of these names in the caption vocabulary.
-        searched (Sequence[int]): Places of the words that were looked for; the others
-            stand for classes that are annotated in the image.
+        searched (Sequence[int]): Places of the words that were looked for; of the
+            others, some stand for the class of one of these, and the rest for classes
+            that people annotated.
         places (np.ndarray): (n,) int64, places in ``searched``.
         scores (np.ndarray): (n,) float32 in [0, 1].
         boxes (np.ndarray): (n, 4) float32 xyxy in pixels of the image: what the masks
@@ -179,7 +183,11 @@ def _dropped(
     """Say of each word without an annotation why it has none, in the order of words."""
     if not evidence.words:
         return [DroppedPhrase('', NO_WORD)]
-    why: dict[int, str | None] = dict.fromkeys(range(len(evidence.words)), LABELLED)
+    found = {evidence.labels[word] for word in evidence.searched}
+    why: dict[int, str | None] = {
+        word: SAME_CLASS if label in found else LABELLED
+        for word, label in enumerate(evidence.labels)
+    }
     why |= dict.fromkeys(evidence.searched, NO_REGION)
     why |= {
         evidence.searched[evidence.places[i]]: reason for i, reason in reasons.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import pytest
 import torch
@@ -24,6 +23,7 @@ from cmpl_case import (
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.structures import InstanceData
 from ov_case import DIM, write_bank
 
 from mmdet_ovis.models.detectors import CrossModalPseudoLabel
@@ -149,6 +149,29 @@ def test_cmpl_case_14_a_frozen_projection_stays():
     assert changed(before, head) == before.keys() - projection
 
 
+def test_cmpl_case_14_the_projection_of_a_teacher_in_training_stays():
+    """A teacher is a plain detector; everything else in it learns."""
+    torch.manual_seed(0)
+    teacher = MODELS.build(detector_config(bbox_head=dict(freeze_emb=True)))
+    teacher.init_weights()
+    teacher.roi_head.bbox_head.set_vocabulary(BASE, vectors(BASE))
+    teacher.data_preprocessor.eval()
+    optimizer = torch.optim.SGD(
+        teacher.train().parameters(), lr=0.05, momentum=0.9, weight_decay=0.1
+    )
+    before = state(teacher.roi_head)
+    for step in range(5):
+        optimizer.zero_grad()
+        losses, _ = teacher.parse_losses(
+            compute_losses(teacher, images(2, step), of_kinds('gt', 'gt'))
+        )
+        losses.backward()
+        optimizer.step()
+    stays = {'bbox_head.fc_emb.weight', 'bbox_head.fc_emb.bias'}
+    noise = {name for name in before if 'conv_noise' in name}  # for pseudo masks
+    assert changed(before, teacher.roi_head) == before.keys() - stays - noise
+
+
 def test_teacher_and_trunk_stay_in_evaluation_mode(model):
     model.eval()
     model.train()
@@ -251,6 +274,18 @@ def test_a_plain_checkpoint_is_loaded_strictly(tmp_path):
     torch.save(dict(state_dict=weights), path)
     with pytest.raises(CheckpointError, match=r'2 missing \(student\.roi_head\.bbox'):
         load_model_checkpoint(model, path)
+
+
+def test_without_a_checkpoint_both_start_alike():
+    torch.manual_seed(0)
+    detector = detector_config()
+    model = MODELS.build(dict(type='CrossModalPseudoLabel', detector=detector))
+    model.init_weights()
+    student, teacher = model.student.roi_head, model.teacher.roi_head
+    assert same(teacher.state_dict(), student.state_dict())
+    teacher.bbox_head.fc_emb.weight.data.zero_()
+    model.init_weights()  # for the second time, which does nothing
+    assert not teacher.bbox_head.fc_emb.weight.any()
 
 
 def test_a_teacher_without_noise_leaves_that_of_the_student(tmp_path):
@@ -443,6 +478,43 @@ def test_cmpl_case_20_annotated_objects_reach_labelling_and_losses(model, monkey
     assert given['losses'] == [(person, [-1])]
 
 
+def test_crowds_are_left_alone_as_annotated_objects_are(model, monkeypatch):
+    given = {}
+    label_regions = model.teacher.roi_head.label_regions
+    pseudo_loss = model.student.roi_head.pseudo_loss
+
+    def record_labelling(*args):
+        given['boxes'] = [boxes.tolist() for boxes in args[5]]
+        return label_regions(*args)
+
+    def record_losses(*args):
+        given['labels'] = [objects.labels.tolist() for objects in args[4]]
+        return pseudo_loss(*args)
+
+    monkeypatch.setattr(model.teacher.roi_head, 'label_regions', record_labelling)
+    monkeypatch.setattr(model.student.roi_head, 'pseudo_loss', record_losses)
+    crowd = [70.0, 20.0, 120.0, 90.0]
+    samples = [make_sample(['dog']), make_sample(['dog'], boxes=[])]
+    for sample in samples:
+        sample.ignored_instances.bboxes = torch.tensor([crowd])
+        sample.ignored_instances.labels = torch.tensor([0])
+    compute_losses(model, images(2), samples)
+    assert given['boxes'] == [[[10.0, 8.0, 60.0, 50.0], crowd], [crowd]]
+    assert given['labels'] == [[CAPTION.index('person'), -1], [-1]]
+
+
+def test_words_do_not_choose_crowds(model):
+    """Where all that is proposed is a crowd, no region is left."""
+    sample = make_sample(['dog'], boxes=[])
+    with torch.no_grad():
+        _, outputs = model.extract_trunk(images(1))
+    (proposals,) = model.proposals(outputs, [sample], [0], 'test')
+    assert len(model.label(images(1), [sample])[0]) == 1
+    sample.ignored_instances.bboxes = proposals.bboxes
+    assert len(model.label(images(1), [sample])[0]) == 0
+    assert values(compute_losses(model, images(1), [sample]))['pseudo_number'] == 0
+
+
 def test_words_look_for_regions_as_they_stand_in_the_caption(tmp_path):
     bank = str(write_bank(tmp_path / 'bank.npz', [*BASE, *CAPTION[2:], 'puppy']))
     model = make_model(
@@ -480,11 +552,46 @@ def test_words_without_a_vector_are_named_before_training(tmp_path):
     model.set_caption_vocabulary(CAPTION[1:], ['dog', 'kitty', 'pup'])
 
 
+def test_words_of_one_class_look_for_one_region(model):
+    """Its name is one text vector, so a second region would be a wrong one."""
+    sample = make_sample(['couch', 'dog', 'sofa'], boxes=None)
+    model.semi_train_cfg['align_with'] = 'name'
+    found = model.words_of(sample)
+    assert (found.words, found.labels) == (('couch', 'dog'), (3, 2))
+    (instances,) = model.label(images(1), [sample])
+    assert sorted(instances.labels.tolist()) == [2, 3]
+    alone = make_sample(['couch', 'sofa'], boxes=None)
+    (instances,) = model.label(images(1), [alone])
+    assert instances.labels.tolist() == [3]
+    model.semi_train_cfg['align_with'] = 'word'
+    assert model.words_of(sample).words == ('couch', 'dog', 'sofa')
+
+
 def test_words_need_a_vocabulary(model, monkeypatch):
     monkeypatch.setattr(model, 'caption_vocabulary', None)
     with pytest.raises(ValueError, match="type='VocabularyHook'"):
         compute_losses(model, images(1), of_kinds('captions'))
     compute_losses(model, images(1), of_kinds('gt'))
+    with pytest.raises(ValueError, match="type='VocabularyHook'"):
+        model.label(images(1), of_kinds('gt'))
+
+
+@pytest.mark.parametrize('key', ['caption_words', 'caption_labels', 'has_gt'])
+@pytest.mark.parametrize('kind', KINDS)
+def test_samples_that_do_not_say_what_they_are_are_refused(model, kind, key):
+    """A pipeline whose PackDetInputs() has forgotten the meta_keys."""
+    (sample,) = of_kinds(kind)
+    sample.pop(key)
+    for method in (compute_losses, CrossModalPseudoLabel.label):
+        with pytest.raises(ValueError, match=f'do not say {key}; add .* meta_keys'):
+            method(model, images(1), [sample])
+
+
+def test_annotated_samples_without_boxes_are_refused(model):
+    (sample,) = of_kinds('both')
+    del sample.gt_instances
+    with pytest.raises(ValueError, match="type='LoadAnnotations', with_bbox=True"):
+        model.label(images(1), [sample])
 
 
 @pytest.mark.parametrize('labels', [[5], [-1], [], [2, 3]])
@@ -504,29 +611,20 @@ def test_another_vocabulary_in_training_leaves_that_of_captions(model):
     assert model.caption_vocabulary is before
 
 
-PUBLISHED = dict(
-    roi_head=dict(
-        alignment=dict(
-            choice='argmax', normalize_visual=False, max_candidates=1000,
-            labelled_iou_thr=None, mask_box='refined',
-        ),
-        pseudo_targets='any',
-        pseudo_background='first_class',
-        unlabelled_neg_weight=1.0,
-        pseudo_train_cfg=dict(
-            assigner=dict(type='MaxIoUAssigner', ignore_iof_thr=-1)
-        ),
-        mask_head=dict(mode='mean_bce', num_samples=1, sigma_range=None),
-    ),
-    semi_train_cfg=dict(
-        weighting=dict(max_weight=math.inf), drop_labelled_words=False
-    ),
-)  # fmt: skip
+@pytest.fixture
+def published(root, tmp_path):
+    """A model with the settings of the published code."""
+    cfg = Config.fromfile(root / 'configs/_base_/models/cmpl_parity.py')
+    bank = write_bank(tmp_path / 'bank.npz', {*BASE, *CAPTION, 'man'})
+    return make_model(
+        roi_head=cfg.parity_roi_head | dict(bbox_head=dict(embeddings=str(bank))),
+        semi_train_cfg=cfg.parity_semi_train_cfg,
+    )
 
 
-def test_cmpl_case_20_the_published_settings():
+def test_cmpl_case_20_the_published_settings(published):
     """A man and a dog make two pseudo instances, whatever is annotated."""
-    model = make_model(**PUBLISHED)
+    model = published
     (found,) = model.label(images(1), [make_sample(['man', 'dog'])])
     assert found.labels.tolist() == [CAPTION.index('person'), CAPTION.index('dog')]
     samples = [make_sample(['man', 'dog']), *of_kinds('captions', 'neither')]
@@ -538,6 +636,23 @@ def test_cmpl_case_20_the_published_settings():
         if parameter.requires_grad:
             assert parameter.grad.isfinite().all(), name
             assert parameter.grad.abs().sum() > 0, name
+
+
+def test_the_published_student_takes_annotated_objects_for_background(
+    published, monkeypatch
+):
+    """And words of a class each look for a region of their own."""
+    words = make_sample(['man', 'person'], boxes=[])
+    assert published.words_of(words).words == ('man', 'person')
+    head = published.student.roi_head
+    object_, elsewhere = [10.0, 8, 60, 50], [70.0, 20, 120, 90]
+    sample = head._sample(
+        InstanceData(bboxes=torch.tensor([object_, elsewhere])),
+        InstanceData(bboxes=torch.tensor([elsewhere]), labels=torch.tensor([2])),
+        InstanceData(bboxes=torch.tensor([object_]), labels=torch.tensor([1])),
+    )
+    assert sample.neg_priors.tolist() == [object_]
+    assert sample.pos_priors.tolist() == [elsewhere]
 
 
 # ---------------------------------------------------------------- prediction
