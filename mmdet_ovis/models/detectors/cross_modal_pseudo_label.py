@@ -11,22 +11,16 @@ from typing import Any
 
 from mmdet.models.utils import rename_loss_dict
 from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample, SampleList
+from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, InstanceList
 from torch import Tensor
 
-from ...structures.vocabulary import name_key
 from ...utils.settings import check_keys, from_settings
-from ..layers.vocabulary_mixin import InstalledVocabulary
 from ..losses.pseudo_label_weighting import PseudoLabelWeighting
 from ..roi_heads.cmpl_roi_head import CMPLRoIHead, PseudoLosses
 from ..roi_heads.region_labelling import ImageWords
-from .captioned_samples import (
-    check_sample,
-    has_gt,
-    labelled_boxes,
-    labelled_objects,
-)
+from .caption_vocabulary_mixin import CaptionVocabularyMixin
+from .captioned_samples import has_gt, labelled_boxes, labelled_objects
 from .shared_trunk_detector import SharedTrunkDetector, take_images
 
 _TRAIN_CFG = dict(
@@ -39,7 +33,7 @@ _SUP_KEYS = ('loss_cls', 'loss_bbox', 'loss_mask', 'acc')
 
 
 @MODELS.register_module()
-class CrossModalPseudoLabel(SharedTrunkDetector):
+class CrossModalPseudoLabel(CaptionVocabularyMixin, SharedTrunkDetector):
     """A student that learns words of captions by what its teacher makes of them.
 
     The teacher has learnt the base classes, and the student starts as its copy. Of an
@@ -104,34 +98,6 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
         self.weighting = from_settings(
             PseudoLabelWeighting, settings['weighting'], 'semi_train_cfg.weighting'
         )
-        self.caption_vocabulary: InstalledVocabulary | None = None
-        """What words of captions stand for, with text vectors."""
-
-    def set_caption_vocabulary(
-        self, names: Sequence[str], words: Sequence[str] = ()
-    ) -> None:
-        """Install the vocabulary that words of captions stand for.
-
-        Args:
-            names (Sequence[str]): Names, in the order of ``caption_labels``; the
-                bank of the box head has their vectors.
-            words (Sequence[str]): Words that images come with. Where they look for
-                regions themselves (``align_with='word'``), the bank has theirs as well.
-
-        Raises:
-            ValueError: If a name is given twice, or it or a word has no vector.
-        """
-        head = self.student.roi_head.bbox_head
-        with head.using_vocabulary(names):
-            self.caption_vocabulary = head.installed
-        if words and self.semi_train_cfg['align_with'] == 'word':
-            try:
-                head.text_vectors(words)
-            except ValueError as error:
-                raise ValueError(
-                    f'{error} --words FILE, the words_file of the training set '
-                    "(align_with='word' needs a vector of each word of a caption)"
-                ) from None
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict:
         """Compute the losses of a batch.
@@ -189,57 +155,6 @@ class CrossModalPseudoLabel(SharedTrunkDetector):
             maps_are_finite = all(bool(level[place].isfinite().all()) for level in x)
             result.set_metainfo(dict(is_finite=result.is_finite and maps_are_finite))
         return results
-
-    def words_of(self, sample: DetDataSample) -> ImageWords:
-        """Return the words of an image that are looked for.
-
-        Args:
-            sample (DetDataSample): See the class.
-
-        Returns:
-            ImageWords: Without those of classes that people annotated, if these are
-            left out, and of words that stand for one class only the first, unless each
-            looks for a region by itself (``align_with='word'``).
-
-        Raises:
-            ValueError: If there are words, but no caption vocabulary, or one of another
-                dataset, or the sample does not say what the class asks for.
-        """
-        check_sample(sample)
-        words = tuple(sample.metainfo['caption_words'])
-        labels = tuple(int(i) for i in sample.metainfo['caption_labels'])
-        if not words:
-            return ImageWords((), ())
-        names = self._need_caption_vocabulary().names
-        are_places = all(0 <= label < len(names) for label in labels)
-        if len(words) != len(labels) or not are_places:
-            raise ValueError(
-                f'{sample.metainfo.get("img_path")}: caption_labels {list(labels)} are '
-                f'no places in the caption vocabulary of {len(names)} names, one for '
-                f'each of the {len(words)} words'
-            )
-        kept = list(range(len(words)))
-        if self.semi_train_cfg['drop_labelled_words'] and has_gt(sample):
-            known = {name_key(n) for n in self.student.roi_head.bbox_head.vocabulary}
-            kept = [i for i in kept if name_key(names[labels[i]]) not in known]
-        if self.semi_train_cfg['align_with'] == 'name':
-            # The same vector a second time would take a second, wrong region.
-            kept = _first_of_each(kept, labels)
-        return ImageWords(tuple(words[i] for i in kept), tuple(labels[i] for i in kept))
-
-    def _need_caption_vocabulary(self) -> InstalledVocabulary:
-        if self.caption_vocabulary is None:
-            raise ValueError(
-                'there is no caption vocabulary that words of captions could stand '
-                "for; add custom_hooks=[dict(type='VocabularyHook')] to the config, or "
-                'call set_caption_vocabulary(names)'
-            )
-        return self.caption_vocabulary
-
-    def _vectors(self, words: ImageWords) -> Tensor:
-        if self.semi_train_cfg['align_with'] == 'word':
-            return self.student.roi_head.bbox_head.text_vectors(words.words)
-        return self.caption_vocabulary.class_vectors[list(words.labels)]
 
     def _label(
         self,
@@ -340,9 +255,3 @@ def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
             f"align_with is 'name' or 'word', not {settings['align_with']!r}"
         )
     return settings
-
-
-def _first_of_each(places: Sequence[int], labels: Sequence[int]) -> list[int]:
-    """Keep the first place of each label."""
-    first = {labels[place]: place for place in reversed(places)}
-    return sorted(first.values())
