@@ -153,7 +153,9 @@ class CrossModalPseudoLabel(CaptionVocabularyMixin, SharedTrunkDetector):
         for place, result in enumerate(results):
             # Maps that are not finite have no proposals.
             maps_are_finite = all(bool(level[place].isfinite().all()) for level in x)
-            result.set_metainfo(dict(is_finite=result.is_finite and maps_are_finite))
+            result.set_metainfo(
+                dict(is_finite=bool(result.is_finite) and maps_are_finite)
+            )
         return results
 
     def _label(

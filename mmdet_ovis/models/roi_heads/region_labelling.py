@@ -129,8 +129,8 @@ class RegionLabellingMixin:
             ``bboxes`` (k, 4), ``labels`` (k,), ``scores`` (k,) float32 in [0, 1], the
             sigmoid of the similarity, ``masks`` (k, h, w) bool, and ``word_inds`` (k,)
             int64, the place of the word. Instances without a pixel are left out.
-            ``is_finite`` (bool) in the metainfo says whether all that was compared and
-            refined are finite numbers; what is not finds nothing.
+            ``is_finite`` (bool tensor) in the metainfo says whether all that was
+            compared and refined are finite numbers; what is not finds nothing.
         """
         candidates = [found[: self.alignment.max_candidates] for found in proposals]
         boxes = [found.bboxes for found in candidates]
@@ -195,8 +195,10 @@ class RegionLabellingMixin:
         word_inds = (regions >= 0).nonzero()[:, 0]
         regions = regions[word_inds]
         said = (similarities, refined, candidates.scores)
+        # A tensor: training, which does not ask, does not wait for the device.
+        is_finite = torch.stack([values.isfinite().all() for values in said]).all()
         return InstanceData(
-            metainfo=dict(is_finite=all(bool(v.isfinite().all()) for v in said)),
+            metainfo=dict(is_finite=is_finite),
             bboxes=refined[regions],
             labels=torch.tensor(words.labels, device=boxes.device, dtype=torch.long)[
                 word_inds
