@@ -20,6 +20,7 @@ from mmengine.runner import set_random_seed
 from mmengine.structures import InstanceData
 
 from ..utils.image import read_image, write_image
+from ..utils.settings import check_choice
 from ..visualization.affinity_panel import draw_affinity_target
 from ..visualization.drawing import make_panel, stack_panels
 from ..visualization.instance_visualizer import masks_and_boxes
@@ -254,8 +255,7 @@ class _Recorder:
 
 
 def _dataset_cfg(cfg: Config, split: str) -> ConfigDict:
-    if split not in SPLITS:
-        raise ValueError(f"split is one of {', '.join(SPLITS)}, not '{split}'")
+    check_choice('split', split, SPLITS)
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
         raise ValueError(f'{cfg.filename or "the config"} has no {split}_dataloader')

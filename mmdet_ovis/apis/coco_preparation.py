@@ -21,6 +21,7 @@ from ..utils.coco import image_sizes
 from ..utils.coco_stream import load_coco_head
 from ..utils.io import atomic_write_json, read_json
 from ..utils.json_stream import is_json_object
+from ..utils.settings import check_choice
 
 SPLITS = ('base', 'novel', 'all')
 
@@ -80,8 +81,7 @@ def prepare_coco_dataset(
         ValueError: If a file is broken, files do not fit together, a class is unknown,
             or an option is out of its range.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"preset is one of {', '.join(PRESETS)}, not '{preset}'")
+    check_choice('preset', preset, PRESETS)
     changes = {key: value for key, value in options.items() if value is not None}
     chosen = replace(PRESETS[preset], **changes)
     reference = read_reference(ref, image_dir)
@@ -119,8 +119,7 @@ def narrow_categories(
             is left.
     """
     if split is not None:
-        if split not in SPLITS:
-            raise ValueError(f"split is one of {', '.join(SPLITS)}, not '{split}'")
+        check_choice('split', split, SPLITS)
         members = {
             'base': groups.base,
             'novel': groups.novel,

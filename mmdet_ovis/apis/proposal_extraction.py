@@ -38,6 +38,7 @@ from ..utils.io import atomic_write_json, read_json
 from ..utils.json_stream import is_json_object
 from ..utils.parallel import map_in_processes
 from ..utils.progress import show_progress
+from ..utils.settings import check_choice
 from ..version import __version__
 from .extraction.images import BrokenImageError, check_not_truncated
 from .running import building
@@ -171,8 +172,7 @@ def provider_type(name: str | None) -> str:
     """
     if name in PROVIDERS.values():
         return name
-    if name not in PROVIDERS:
-        raise ValueError(f'a provider is one of {", ".join(PROVIDERS)}, not {name!r}')
+    check_choice('a provider', name, PROVIDERS)
     return PROVIDERS[name]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..structures.vocabulary import Vocabulary, name_key
+from ..utils.settings import check_choice
 from .embedding_bank import NORMALIZATIONS, TextEmbeddingBank
 from .prompts import TEMPLATES, check_templates, fill_templates, templates_hash
 from .surface import embedding_text, embedding_texts
@@ -69,12 +70,8 @@ def build_text_embedding_bank(
         ... ).names
         ('dog', 'couch', 'sofa')
     """
-    for value, known, what in (
-        (normalization, NORMALIZATIONS, 'normalization'),
-        (synonyms, SYNONYM_MODES, 'synonyms'),
-    ):
-        if value not in known:
-            raise ValueError(f"{what} is one of {', '.join(known)}, not '{value}'")
+    check_choice('normalization', normalization, NORMALIZATIONS)
+    check_choice('synonyms', synonyms, SYNONYM_MODES)
     check_templates(templates)
     meta = {
         'model_id': encoder.model_id,

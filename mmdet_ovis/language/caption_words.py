@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ..structures.vocabulary import Vocabulary
+from ..utils.settings import check_choice
 from .aliases import SYNONYMS
 from .lemmas import make_lemmatizer
 from .noun_parser import NounParser, form_words
@@ -188,8 +189,7 @@ def make_word_parser(
         ValueError: If mode or backend are unknown, spaCy is missing, or ``classes`` are
             given for ``'parity'``, which has no use for them.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode is one of {', '.join(MODES)}, not '{mode}'")
+    check_choice('mode', mode, MODES)
     if mode == 'fixed':
         return NounWords(vocabulary, classes, backend)
     if classes:

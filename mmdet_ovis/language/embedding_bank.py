@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..structures.vocabulary import Vocabulary, name_key
 from ..utils.io import atomic_write_bytes
 from ..utils.npz import load_npz
+from ..utils.settings import check_choice
 from .surface import embedding_text
 
 NORMALIZATIONS: Final = ('none', 'template', 'class', 'both')
@@ -78,11 +79,7 @@ class TextEmbeddingBank:
             )
         if not self.dim:
             raise ValueError('text vectors have at least one dimension')
-        if self.normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f'normalization is one of {", ".join(NORMALIZATIONS)}, not '
-                f"'{self.normalization}'"
-            )
+        check_choice('normalization', self.normalization, NORMALIZATIONS)
         self._check_vectors()
 
     def _check_vectors(self) -> None:

@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from typing import Final
 
+from ..utils.settings import check_choice
 from .plurals import singularize
 from .spacy_pipelines import DEFAULT_PIPELINE, load_pipeline
 from .word_lists import CAPTION_VERBS, NOUNS_LIKE_VERBS, VERB_HOMOGRAPHS
@@ -82,11 +83,7 @@ def make_lemmatizer(backend: str) -> Lemmatizer:
     Raises:
         ValueError: If there is no such backend, or what it needs is not installed.
     """
-    if backend not in LEMMATIZERS:
-        raise ValueError(
-            f"there is no backend '{backend}' of the lemmatizer; use one of "
-            f'{", ".join(LEMMATIZERS)}'
-        )
+    check_choice("the lemmatizer's backend", backend, LEMMATIZERS)
     return LEMMATIZERS[backend]()
 
 

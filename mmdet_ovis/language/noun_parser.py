@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..structures.phrase import Phrase
 from ..structures.vocabulary import Vocabulary
+from ..utils.settings import check_choice
 from .aliases import ALIASES
 from .captions import Word, run_ends, split_words
 from .plurals import number_variants
@@ -75,8 +76,7 @@ class NounParser:
         aliases: Mapping[str, Sequence[str]] | None = ALIASES,
         backend: str = 'simple',
     ) -> None:
-        if match not in MATCHES:
-            raise ValueError(f"match is one of {', '.join(MATCHES)}, not '{match}'")
+        check_choice('match', match, MATCHES)
         self.vocabulary = vocabulary
         self.match = match
         self._labels: dict[tuple[str, ...], int] = {}

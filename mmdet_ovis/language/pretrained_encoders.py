@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..utils.packages import MissingPackageError
 from ..utils.pretrained import import_transformers, load_network, load_tokenizer
+from ..utils.settings import check_choice
 from .text_encoders import TextEncoder
 
 POOLINGS = ('mean', 'pooled', 'projected')
@@ -129,10 +130,7 @@ class TransformersTextEncoder(TextEncoder):
     def __init__(
         self, model: str | os.PathLike, device: str = 'cpu', pooling: str = 'mean'
     ) -> None:
-        if pooling not in POOLINGS:
-            raise ValueError(
-                f"pooling is one of {', '.join(POOLINGS)}, not '{pooling}'"
-            )
+        check_choice('pooling', pooling, POOLINGS)
         self.model_id = f'{os.fspath(model)}#{pooling}'
         self._pooling = pooling
         unneeded = ('pooler.',) if pooling == 'mean' else ()

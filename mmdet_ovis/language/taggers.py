@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..utils.settings import check_choice
 from .captions import Word, run_ends
 from .compounds import COMPOUNDS, MISNOMERS
 from .plurals import singularize
@@ -159,11 +160,7 @@ def make_tagger(backend: str) -> WordTagger:
     Raises:
         ValueError: If there is no such backend, or what it needs is not installed.
     """
-    if backend not in TAGGERS:
-        raise ValueError(
-            f"there is no backend '{backend}' of the parser; use one of "
-            f'{", ".join(TAGGERS)}'
-        )
+    check_choice("the parser's backend", backend, TAGGERS)
     return TAGGERS[backend]()
 
 

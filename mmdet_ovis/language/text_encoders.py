@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils.settings import check_choice
+
 BATCH_SIZE: Final = 64
 
 
@@ -123,11 +125,7 @@ class EncoderChoice:
     batch_size: int = BATCH_SIZE
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise ValueError(
-                f"there is no text encoder '{self.kind}'; use one of "
-                f'{", ".join(ENCODER_KINDS)}'
-            )
+        check_choice('the text encoder', self.kind, ENCODER_KINDS)
         if self.batch_size < 1:
             raise ValueError(f'batch_size is at least 1, not {self.batch_size}')
         model = self.model or _KINDS[self.kind].model

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ..structures.proposals import Proposals
+from ..utils.settings import check_choice
 from ..vlm.activation_maps import binarize, is_flat, resize_map, stretch
 
 
@@ -118,10 +119,7 @@ class BoxChooser:
             'borders': ('clip', 'skip'),
         }
         for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f'{name} is one of {", ".join(known)}, not {getattr(self, name)!r}'
-                )
+            check_choice(name, getattr(self, name), known)
         if self.beta <= 0:
             raise ValueError(f'beta is positive, not {self.beta}')
         if self.blur < 1 or self.blur % 2 == 0:

@@ -1,4 +1,4 @@
-"""Objects from the dicts of a config, with clear errors."""
+"""Settings, and objects from the dicts of a config, with clear errors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,29 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 _T = TypeVar('_T')
+
+
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Refuse a value that is not one of those that a setting may have.
+
+    Args:
+        name (str): Name of the setting, for the message.
+        value (Any): Its value.
+        choices (Iterable): The values that it may have.
+
+    Raises:
+        ValueError: If it has another one.
+
+    Examples:
+        >>> check_choice('mode', 'max', ('mean', 'min'))
+        Traceback (most recent call last):
+        ...
+        ValueError: mode is one of mean, min, not 'max'
+    """
+    choices = tuple(choices)
+    if value not in choices:
+        allowed = ', '.join(str(choice) for choice in choices)
+        raise ValueError(f'{name} is one of {allowed}, not {value!r}')
 
 
 def check_keys(given: Iterable[str], known: Iterable[str], what: str) -> None:

@@ -15,6 +15,7 @@ import torch
 from mmdet.registry import TASK_UTILS
 from torch import Tensor
 
+from ..utils.settings import check_choice
 from .activation_maps import binarize, is_flat, paint_out, resize_map, stretch
 from .base import VisionLanguageModel
 
@@ -95,14 +96,8 @@ class IterativeMasking:
     batch_size: int = 16
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ('paint', ('per_phrase', 'joint')),
-            ('upsample', ('bilinear', 'nearest')),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f'{name} has to be one of {allowed}, not {getattr(self, name)!r}'
-                )
+        check_choice('paint', self.paint, ('per_phrase', 'joint'))
+        check_choice('upsample', self.upsample, ('bilinear', 'nearest'))
         if self.rounds < 1 or self.batch_size < 1:
             raise ValueError('rounds and batch_size have to be 1 or more')
         if not 0 <= self.stop_ratio <= 1:

@@ -388,8 +388,8 @@ def test_messages_about_images(inferencer, detector, bank, tmp_path):
     [
         (dict(score_thr='some'), "score_thr is 'auto' or a number"),
         (dict(score_thr=1.0), "score_thr is 'auto' or a number"),
-        (dict(score_mode='max'), 'score_mode is one of softmax, sigmoid'),
-        (dict(nms='soft'), "nms is 'class' or 'agnostic'"),
+        (dict(score_mode='max'), 'score_mode is one of None, softmax, sigmoid'),
+        (dict(nms='soft'), 'nms is one of class, agnostic'),
         (dict(topk=0), 'topk is a number of instances'),
         (dict(iou=0), 'iou is an overlap'),
     ],

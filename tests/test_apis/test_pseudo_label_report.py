@@ -242,7 +242,7 @@ def test_pages_escape_what_they_show():
     ('options', 'message'),
     [
         ({'seen_class': 'person'}, '--seen-class says which classes of --gt'),
-        ({'form': 'pdf'}, "unknown format 'pdf'"),
+        ({'form': 'pdf'}, "format is one of .*, not 'pdf'"),
         ({'num_pictures': 0}, 'at least one picture'),
     ],
 )

@@ -217,7 +217,7 @@ def test_masks_are_needed_for_segm_only(ann_file):
     [
         ({'metric': 'proposal'}, 'metric must be'),
         ({'metric': []}, 'metric must be'),
-        ({'protocol': 'none'}, "unknown protocol 'none'"),
+        ({'protocol': 'none'}, "protocol is one of .*, not 'none'"),
         ({'max_dets': (10,)}, 'hold 100'),
         ({'format_only': True}, 'outfile_prefix'),
         ({'eval_class': 'nonvox'}, "instances.json: unknown class split 'nonvox'"),

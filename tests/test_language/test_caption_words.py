@@ -154,8 +154,8 @@ def test_several_classes_of_the_data_set_that_are_one_keep_their_own_name():
     ('options', 'message'),
     [
         ({'mode': 'exact'}, "mode is one of fixed, parity, not 'exact'"),
-        ({'backend': 'nltk'}, "no backend 'nltk' of the parser"),
-        ({'mode': 'parity', 'backend': 'nltk'}, "'nltk' of the lemmatizer; use one of"),
+        ({'backend': 'nltk'}, "parser's backend is one of .* 'nltk'"),
+        ({'mode': 'parity', 'backend': 'nltk'}, "lemmatizer's backend is one of"),
         ({'mode': 'parity', 'classes': ['dog']}, "'parity' keeps the names"),
     ],
 )

@@ -43,7 +43,7 @@ def test_a_rare_compound_counts_for_its_last_word():
         (['a dog'], {}, 'no noun that is in 2 of them'),
         (['a dog'], {'min_count': 0}, 'at least 1'),
         (['a dog'], {'max_names': 0}, 'at least 1'),
-        (['a dog'], {'backend': 'nltk'}, "no backend 'nltk'"),
+        (['a dog'], {'backend': 'nltk'}, "backend is one of .*, not 'nltk'"),
     ],
 )
 def test_mistakes_are_named(captions, options, message):

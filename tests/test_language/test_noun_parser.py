@@ -185,7 +185,7 @@ def test_empty_captions(coco):
         ({'match': 'all'}, "match is one of longest, first, not 'all'"),
         (
             {'backend': 'nltk'},
-            "no backend 'nltk' of the parser; use one of simple, spacy",
+            "parser's backend is one of simple, spacy, not 'nltk'",
         ),
     ],
 )

@@ -77,7 +77,7 @@ def test_a_choice_is_loaded_when_it_is_called():
     [
         (
             ('glove',),
-            "no text encoder 'glove'; use one of clip, bert, transformers, hash",
+            "text encoder is one of clip, bert, transformers, hash, not 'glove'",
         ),
         (('transformers',), "the text encoder 'transformers' needs a model"),
         (('hash', '8', 'cpu', 0), 'batch_size is at least 1, not 0'),

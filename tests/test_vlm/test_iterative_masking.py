@@ -299,8 +299,8 @@ def test_every_input_needs_its_partners():
     [
         (dict(rounds=0), 'rounds and batch_size'),
         (dict(batch_size=0), 'rounds and batch_size'),
-        (dict(paint='both'), "paint has to be one of .*not 'both'"),
-        (dict(upsample='bicubic'), 'upsample has to be one of'),
+        (dict(paint='both'), "paint is one of .*not 'both'"),
+        (dict(upsample='bicubic'), 'upsample is one of'),
         (dict(stop_ratio=1.5), r'stop_ratio has to be in \[0, 1\]'),
         (dict(blur=4), 'blur has to be odd'),
         (dict(blur=-1), 'blur has to be odd'),

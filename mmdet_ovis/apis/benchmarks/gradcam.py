@@ -12,6 +12,7 @@ import torch
 
 from ...utils.io import atomic_write_text
 from ...utils.pretrained import import_transformers
+from ...utils.settings import check_choice
 from ...vlm.albef import load_wordpiece
 from ...vlm.blip import BlipMatcher
 
@@ -35,8 +36,7 @@ def write_random_blip(folder: str | os.PathLike, size: str) -> None:
     Raises:
         ValueError: If there is no such size.
     """
-    if size not in SIZES:
-        raise ValueError(f'size has to be one of {sorted(SIZES)}, not {size!r}')
+    check_choice('size', size, SIZES)
     transformers = import_transformers()
     width, heads = SIZES[size]['width'], SIZES[size]['heads']
     common = {

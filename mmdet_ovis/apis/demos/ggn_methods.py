@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ...utils.settings import check_choice
+
 AFFINITY_MASKS = 'pa_extract'
 
 
@@ -58,8 +60,7 @@ def check_methods(names: Sequence[str]) -> None:
     if not names:
         raise ValueError(f'name at least one method of {", ".join(METHODS)}')
     for place, name in enumerate(names):
-        if name not in METHODS:
-            raise ValueError(f"unknown method '{name}'; use {', '.join(METHODS)}")
+        check_choice('a method', name, METHODS)
         if name in names[:place]:
             raise ValueError(f"method '{name}' is named twice")
         ranker = METHODS[name].ranker

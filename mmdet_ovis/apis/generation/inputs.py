@@ -13,6 +13,7 @@ from ...datasets.captions import CaptionedImage, iter_captioned_images
 from ...language.captions import clean_caption
 from ...structures.phrase import Phrase
 from ...utils.image import read_image
+from ...utils.settings import check_choice
 from ..extraction.images import (
     BrokenImageError,
     check_not_truncated,
@@ -78,10 +79,7 @@ class CaptionedReader:
         choose: str = 'cover',
         limit: int | None = None,
     ) -> None:
-        if choose not in CHOICES:
-            raise ValueError(
-                f'captions.choose is one of {", ".join(CHOICES)}, not {choose!r}'
-            )
+        check_choice('captions.choose', choose, CHOICES)
         if limit is not None and limit < 1:
             raise ValueError(f'limit is a number of images, not {limit}')
         self.images: list[CaptionedImage] = list(iter_captioned_images(captions))

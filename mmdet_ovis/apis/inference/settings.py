@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...models.layers.embedding_classifier import SCORE_MODES
+from ...utils.settings import check_choice
 
 NMS_MODES: Final = ('class', 'agnostic')
 MAX_SCORE_THR: Final = 0.05
@@ -44,13 +45,8 @@ class InferenceSettings:
             raise ValueError(
                 f"score_thr is 'auto' or a number in [0, 1), not {self.score_thr!r}"
             )
-        if self.score_mode is not None and self.score_mode not in SCORE_MODES:
-            raise ValueError(
-                f'score_mode is one of {", ".join(SCORE_MODES)}, not '
-                f"'{self.score_mode}'"
-            )
-        if self.nms not in NMS_MODES:
-            raise ValueError(f"nms is 'class' or 'agnostic', not '{self.nms}'")
+        check_choice('score_mode', self.score_mode, (None, *SCORE_MODES))
+        check_choice('nms', self.nms, NMS_MODES)
         if self.topk < 1:
             raise ValueError(f'topk is a number of instances, not {self.topk}')
         if not 0 < self.iou <= 1:

@@ -13,6 +13,7 @@ from ...pseudo_labels.gt_iou import fill_gt_iou
 from ...utils.image import write_image
 from ...utils.io import atomic_write_bytes, atomic_write_json, atomic_write_text
 from ...utils.progress import show_progress
+from ...utils.settings import check_choice
 from .charts import draw_histograms
 from .inputs import ReportInputs
 from .numbers import MaskTable
@@ -65,8 +66,7 @@ def make_report(
         ValueError: If a file is broken, masks and ground truth are of different
             images, or an argument is wrong.
     """
-    if form not in FORMATS:
-        raise ValueError(f"unknown format '{form}'; use one of {', '.join(FORMATS)}")
+    check_choice('format', form, FORMATS)
     if num_pictures < 1 or max_masks < 1:
         raise ValueError('at least one picture, and one mask on it, must be drawn')
     inputs = ReportInputs.read(masks, images, gt, seen_class)

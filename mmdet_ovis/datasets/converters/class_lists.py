@@ -12,6 +12,7 @@ from ...structures.base_novel import find_base_novel
 from ...structures.class_splits import split_classes
 from ...utils.class_lists import write_class_list
 from ...utils.coco import load_coco
+from ...utils.settings import check_choice
 
 SPLITS: Final = ('base', 'novel', 'all')
 
@@ -34,8 +35,7 @@ class ClassGroups:
         Raises:
             ValueError: If the split is none of ``SPLITS``, or has no class.
         """
-        if split not in SPLITS:
-            raise ValueError(f"split is one of {', '.join(SPLITS)}, not '{split}'")
+        check_choice('split', split, SPLITS)
         groups = ('base', 'novel') if split == 'all' else (split,)
         found = {i: group for group in groups for i in getattr(self, group)}
         if not found:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils.settings import check_choice
 from .matching import IOU_THRESHOLDS, match_greedy
 
 PROTOCOLS = ('xclass', 'coco_ignore', 'filtered_gt')
@@ -69,10 +70,7 @@ def check_protocol(protocol: str, max_dets: Sequence[int]) -> tuple[int, ...]:
         ValueError: If the protocol is unknown, a budget is not positive, or 100 is not
             among the budgets.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(
-            f"unknown protocol '{protocol}'; use one of {', '.join(PROTOCOLS)}"
-        )
+    check_choice('protocol', protocol, PROTOCOLS)
     budgets = tuple(sorted({int(k) for k in max_dets}))
     if HEADLINE_DETS not in budgets or budgets[0] < 1:
         raise ValueError(

@@ -18,6 +18,8 @@ from torch.nn import functional
 
 from pa_lib.affinity import NEIGHBOR_OFFSETS
 
+from ...utils.settings import check_choice
+
 BACKGROUND_ID = 0
 """Palette value of pixels that no instance covers."""
 IGNORE_ID = -1
@@ -28,13 +30,6 @@ OVERLAP_MODES = ('smaller_on_top', 'ignore')
 REDUCTIONS = ('mean', 'min', 'max')
 BORDER_MODES = ('legacy', 'valid')
 WEIGHT_TYPES = ('uniform', 'inverse', 'inverse_sqrt')
-
-
-def check_choice(name: str, value: str | None, choices: tuple) -> None:
-    """Raise ``ValueError`` with the allowed values unless ``value`` is one of them."""
-    if value not in choices:
-        allowed = ', '.join(repr(choice) for choice in choices)
-        raise ValueError(f'unknown {name} {value!r}; use one of {allowed}')
 
 
 @torch.no_grad()

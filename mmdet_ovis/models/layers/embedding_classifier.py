@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...utils.settings import check_choice
+
 LOGIT_MODES = ('dot', 'cosine')
 BG_MODES = ('zero', 'learned', 'mean')
 SCORE_MODES = ('softmax', 'sigmoid', 'softmax_topm')
@@ -67,8 +69,8 @@ class EmbeddingClassifier(nn.Module):
         class_chunk: int | None = None,
     ) -> None:
         super().__init__()
-        _check_choice('logit_mode', logit_mode, LOGIT_MODES)
-        _check_choice('bg_mode', bg_mode, BG_MODES)
+        check_choice('logit_mode', logit_mode, LOGIT_MODES)
+        check_choice('bg_mode', bg_mode, BG_MODES)
         if logit_mode == 'cosine' and bg_mode == 'zero':
             raise ValueError(
                 "bg_mode='zero' has logit 0 in the middle of the cosine's range, so "
@@ -226,7 +228,7 @@ def class_scores(logits: Tensor, mode: str = 'softmax', top_m: int = 10) -> Tens
         ...  for mode in ('softmax', 'sigmoid', 'softmax_topm')]
         [0.09, 0.9, 0.9]
     """
-    _check_choice('score_mode', mode, SCORE_MODES)
+    check_choice('score_mode', mode, SCORE_MODES)
     if top_m < 1:
         raise ValueError(f'top_m is a positive number, not {top_m}')
     logits = logits.float()
@@ -240,8 +242,3 @@ def class_scores(logits: Tensor, mode: str = 'softmax', top_m: int = 10) -> Tens
     few = torch.cat([best, logits[:, -1:]], dim=1).softmax(-1)
     scores = torch.zeros_like(classes).scatter(1, labels, few[:, :-1])
     return torch.cat([scores, few[:, -1:]], dim=1)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f'{name} is one of {", ".join(choices)}, not {value!r}')

@@ -8,6 +8,8 @@ from mmdet.models.task_modules.coders.tblr_bbox_coder import bboxes2tblr
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
+from ...utils.settings import check_choice
+
 
 def centerness(tblr: Tensor) -> Tensor:
     """Compute how central a point lies in a box (Tian et al., FCOS, ICCV 2019, eq. 3).
@@ -69,9 +71,5 @@ def get_localization_quality(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     Raises:
         ValueError: If there is none of that name.
     """
-    if name not in LOCALIZATION_QUALITIES:
-        raise ValueError(
-            f"unknown localization quality '{name}'; use one of "
-            f'{", ".join(LOCALIZATION_QUALITIES)}'
-        )
+    check_choice('localization quality', name, LOCALIZATION_QUALITIES)
     return LOCALIZATION_QUALITIES[name]

@@ -7,6 +7,8 @@ from mmcv.ops import roi_align
 from torch import Tensor
 from torch.nn import functional
 
+from ...utils.settings import check_choice
+
 TARGET_RULES = ('threshold', 'any')
 
 
@@ -46,8 +48,7 @@ def crop_mask_targets(
         ...  for rule in ('threshold', 'any')]
         [7, 8]
     """
-    if rule not in TARGET_RULES:
-        raise ValueError(f'rule is one of {", ".join(TARGET_RULES)}, not {rule!r}')
+    check_choice('rule', rule, TARGET_RULES)
     if not len(boxes):
         return boxes.new_zeros(0, *size)
     boxes = boxes.detach().float()

@@ -12,6 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional
 
+from ...utils.settings import check_choice
+
 CHOICES = ('argmax', 'greedy', 'hungarian')
 
 
@@ -82,7 +84,7 @@ def choose_regions(
         >>> [choose_regions(scores, choice=choice).tolist() for choice in CHOICES]
         [[0, 0], [2, 0], [2, 0]]
     """
-    check_choice(choice)
+    check_choice('choice', choice, CHOICES)
     scores = similarities.detach().float().clone()
     if allowed is not None:
         scores[:, ~allowed] = -torch.inf
@@ -99,16 +101,6 @@ def choose_regions(
     if choice == 'hungarian':
         return _assign(scores, chosen)
     return _take_greedily(scores, chosen, boxes, max_overlap)
-
-
-def check_choice(choice: str) -> None:
-    """Refuse what :func:`choose_regions` does not know.
-
-    Raises:
-        ValueError: If it is unknown.
-    """
-    if choice not in CHOICES:
-        raise ValueError(f'choice is one of {", ".join(CHOICES)}, not {choice!r}')
 
 
 def _take_greedily(

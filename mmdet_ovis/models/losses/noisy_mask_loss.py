@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...utils.settings import check_choice
+
 NOISE_MODES = ('mean_bce', 'log_mean_prob')
 
 
@@ -117,7 +119,6 @@ def check_noise(mode: str, num_samples: int) -> None:
     Raises:
         ValueError: If the mode is unknown or there is no sample.
     """
-    if mode not in NOISE_MODES:
-        raise ValueError(f'mode is one of {", ".join(NOISE_MODES)}, not {mode!r}')
+    check_choice('mode', mode, NOISE_MODES)
     if num_samples < 1:
         raise ValueError(f'num_samples is a positive number, not {num_samples}')

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from ...utils.settings import check_choice
+
 WEIGHT_MODES = ('inv_sigma', 'constant')
 
 
@@ -50,8 +52,7 @@ class PseudoLabelWeighting:
         boxes: bool = True,
         masks: bool = True,
     ) -> None:
-        if mode not in WEIGHT_MODES:
-            raise ValueError(f'mode is one of {", ".join(WEIGHT_MODES)}, not {mode!r}')
+        check_choice('mode', mode, WEIGHT_MODES)
         if max_weight is None:
             max_weight = math.inf
         if not 0 < value < math.inf or not max_weight > 0:

@@ -18,7 +18,7 @@ from mmdet.utils import InstanceList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ...utils.settings import check_keys, from_settings
+from ...utils.settings import check_choice, check_keys, from_settings
 from ..layers.mask_targets import TARGET_RULES, crop_mask_targets
 from ..layers.vocabulary_mixin import InstalledVocabulary
 from .bbox_heads import EmbeddingBBoxHead
@@ -94,8 +94,7 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
             ('pseudo_background', pseudo_background, BACKGROUNDS),
             ('labelled_objects', labelled_objects, LABELLED_OBJECTS),
         ):
-            if given not in known:
-                raise ValueError(f'{name} is one of {", ".join(known)}, not {given!r}')
+            check_choice(name, given, known)
         if not 0 <= unlabelled_neg_weight <= 1:
             raise ValueError(
                 f'unlabelled_neg_weight is in [0, 1], not {unlabelled_neg_weight}'

@@ -16,7 +16,8 @@ from mmdet.utils import InstanceList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers.region_choice import check_choice, choose_regions, word_similarities
+from ...utils.settings import check_choice
+from ..layers.region_choice import CHOICES, choose_regions, word_similarities
 
 MASK_BOXES = ('same', 'refined')
 
@@ -59,11 +60,8 @@ class Alignment:
     mask_box: str = 'same'
 
     def __post_init__(self) -> None:
-        check_choice(self.choice)
-        if self.mask_box not in MASK_BOXES:
-            raise ValueError(
-                f'mask_box is one of {", ".join(MASK_BOXES)}, not {self.mask_box!r}'
-            )
+        check_choice('choice', self.choice, CHOICES)
+        check_choice('mask_box', self.mask_box, MASK_BOXES)
         if self.max_candidates < 1 or self.refinements < 1:
             raise ValueError('max_candidates and refinements are positive numbers')
         if not 0 < self.max_overlap <= 1:

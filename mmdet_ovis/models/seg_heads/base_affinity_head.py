@@ -14,6 +14,7 @@ from mmdet.utils import ConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...utils.settings import check_choice
 from ..layers.affinity_targets import (
     BORDER_MODES,
     OVERLAP_MODES,
@@ -21,7 +22,6 @@ from ..layers.affinity_targets import (
     WEIGHT_TYPES,
     affinity_targets,
     affinity_weights,
-    check_choice,
     instance_palette,
 )
 from ..layers.pyramid_pooling import resize

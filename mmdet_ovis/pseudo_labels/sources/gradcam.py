@@ -18,6 +18,7 @@ from mmdet.registry import TASK_UTILS
 from ...structures.proposals import Proposals
 from ...structures.pseudo_annotation import PseudoAnnotation
 from ...structures.vocabulary import Vocabulary
+from ...utils.settings import check_choice
 from ..box_choice import BoxChoice, BoxChooser
 from ..crop_segmentation import CropMask, CropTask
 from ..filters import suppress_overlaps
@@ -110,8 +111,7 @@ class GradCamSource(PseudoLabelSource):
         nms_iou: float | str | None = _OF_PRESET,
         proposals: Mapping[str, Any] | None = None,
     ) -> None:
-        if preset not in PRESETS:
-            raise ValueError(f"preset is one of {', '.join(PRESETS)}, not '{preset}'")
+        check_choice('preset', preset, PRESETS)
         chosen = PRESETS[preset]
         if not isinstance(vocabulary, Vocabulary):
             vocabulary = Vocabulary.of(vocabulary)

@@ -208,5 +208,5 @@ def test_mistakes_in_the_config_are_named(build):
                 type='AnchorGenerator', scales=[8], ratios=[0.5, 1, 2], strides=STRIDES
             )
         )
-    with pytest.raises(ValueError, match='unknown localization quality'):
+    with pytest.raises(ValueError, match='localization quality is one of'):
         build(objectness_type='IoU')

@@ -241,13 +241,13 @@ def test_four_channel_weights_are_half_of_eight(weight_type):
 
 def test_unknown_options_are_refused():
     palette = square_palette()
-    with pytest.raises(ValueError, match="reduction 'median'; use one of None, 'mean'"):
+    with pytest.raises(ValueError, match=r"reduction is .*, mean, .*, not 'median'"):
         affinity_targets(palette, 'median')
-    with pytest.raises(ValueError, match="border 'wrap'"):
+    with pytest.raises(ValueError, match=r"border is one of .*'wrap'"):
         affinity_targets(palette, border='wrap')
-    with pytest.raises(ValueError, match="weight_type 'area'"):
+    with pytest.raises(ValueError, match=r"weight_type is one of .*'area'"):
         affinity_weights(palette, palette[None] > 0, 'area')
-    with pytest.raises(ValueError, match="overlap 'sum'"):
+    with pytest.raises(ValueError, match=r"overlap is one of .*'sum'"):
         instance_palette(palette[None], overlap='sum')
 
 
