@@ -77,8 +77,7 @@ def make_model(
     model.teacher.roi_head.load_state_dict(model.student.roi_head.state_dict())
     for one in (head, model.teacher.roi_head.bbox_head):
         one.set_vocabulary(BASE, vectors(BASE))
-    with head.using_vocabulary(CAPTION, vectors(CAPTION)):
-        model.caption_vocabulary = head.installed
+    model.set_caption_vocabulary(CAPTION, embeddings=vectors(CAPTION))
     model.data_preprocessor.eval()
     return model.train()
 

@@ -107,6 +107,26 @@ def class_names(metainfo: Mapping[str, Any], what: str) -> tuple[str, ...]:
     return names
 
 
+def caption_words_of(dataset: Any) -> set[str]:
+    """Collect the words of captions that a dataset knows, and those that it wraps.
+
+    Args:
+        dataset (Any): One of a dataloader.
+
+    Returns:
+        set[str]: ``known_words`` of all of them.
+
+    Examples:
+        >>> from types import SimpleNamespace as Namespace
+        >>> parts = [Namespace(known_words={'dog'}), Namespace()]
+        >>> caption_words_of(Namespace(datasets=parts))
+        {'dog'}
+    """
+    inside = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
+    words = set(getattr(dataset, 'known_words', ()))
+    return words.union(*(caption_words_of(part) for part in inside if part is not None))
+
+
 def text_spaces(model: nn.Module) -> dict[str, dict[str, Any]]:
     """Return the text space of each vocabulary head that knows it, by name of head."""
     return {

@@ -347,6 +347,24 @@ def test_bad_input_is_named(extract, config, dataset, tmp_path):
         extract()
 
 
+@pytest.mark.parametrize(
+    'step',
+    [
+        dict(type='mmcv.RandomFlip', prob=1.0),
+        dict(type='RandomCrop', crop_size=(32, 32)),
+        dict(type='RandomApply', transforms=[dict(type='ShearX')]),
+    ],
+)
+def test_a_pipeline_that_moves_pixels_is_refused(extract, config, out, step):
+    """Masks of what it leaves would not be where the image file has them."""
+    config.test_dataloader.dataset.pipeline.insert(1, step)
+    with pytest.raises(
+        ValueError, match=r'has (ShearX|.*Flip|RandomCrop), which moves'
+    ):
+        extract()
+    assert not out.parent.exists()
+
+
 def test_the_exit_codes_of_the_tool(run_tool, before, capsys, out, dataset):
     def interrupt(sample):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -99,9 +99,7 @@ def _build(cfg: Config, device: str) -> nn.Module:
     vectors = torch.randn(_CAPTION, dims[0])
     set_vocabulary(model, names[:_BASE], vectors[:_BASE])
     if isinstance(model, CrossModalPseudoLabel):
-        head = model.student.roi_head.bbox_head
-        with head.using_vocabulary(names, vectors):
-            model.caption_vocabulary = head.installed
+        model.set_caption_vocabulary(names, embeddings=vectors)
         model.semi_train_cfg['align_with'] = 'name'  # no bank has words made up
     return model.to(device).train()
 

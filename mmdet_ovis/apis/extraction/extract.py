@@ -128,7 +128,7 @@ def extract_pseudo_labels(
             if loop.pending:
                 device = device or get_device()
                 model = network(
-                    cfg, checkpoint, device, trust_checkpoint, reader.dataset.metainfo
+                    cfg, checkpoint, device, trust_checkpoint, reader.dataset
                 )
                 n_workers = Place.of('none').workers if workers is None else workers
                 with make_pool(

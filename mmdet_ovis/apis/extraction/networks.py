@@ -13,10 +13,15 @@ import numpy as np
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import BaseDataset, pseudo_collate
 from torch import nn
 
-from ...engine.vocabulary import check_text_spaces, class_names, set_vocabulary
+from ...engine.vocabulary import (
+    caption_words_of,
+    check_text_spaces,
+    class_names,
+    set_vocabulary,
+)
 from ...models.detectors import CrossModalPseudoLabel
 from ...pseudo_labels.signature import file_sha256
 from ...pseudo_labels.sources import AffinityEvidence, Evidence, TeacherEvidence
@@ -28,6 +33,10 @@ from .images import BrokenImageError
 from .inputs import Sample, step_names
 
 _LOADING = re.compile(r'Load\w*Annotations$')
+_MOVING = re.compile(
+    'Flip|Crop|Expand|Rotate|Shear|Translate|Shift|Affine|Mosaic|MixUp|CopyPaste'
+)
+"""In the name of transforms of mmcv and mmdet behind which pixels are elsewhere."""
 
 
 def model_cfg(cfg: Config) -> ConfigDict:
@@ -47,8 +56,8 @@ class EvidenceNetwork(ABC):
         device (str): Where it runs.
         trust_checkpoint (bool): See
             :func:`mmdet_ovis.utils.checkpoint.load_checkpoint`.
-        metainfo (Mapping, optional): Of the dataset; None for networks that do not ask
-            for it.
+        dataset (BaseDataset, optional): The images; None for networks that do not ask
+            for more than they are given of each.
 
     Raises:
         FileNotFoundError: If the checkpoint is missing.
@@ -71,7 +80,7 @@ class EvidenceNetwork(ABC):
         checkpoint: str | Path,
         device: str,
         trust_checkpoint: bool = False,
-        metainfo: Mapping[str, Any] | None = None,
+        dataset: BaseDataset | None = None,
     ) -> None:
         with building(f'model of {cfg.filename or "the config"}'):
             self.model: nn.Module = MODELS.build(model_cfg(cfg))
@@ -80,7 +89,7 @@ class EvidenceNetwork(ABC):
         if device.startswith('cuda:'):
             torch.cuda.set_device(device)  # else all processes occupy the first one too
         self.model.to(device).eval()
-        self.prepare(loaded, str(checkpoint), metainfo or {})
+        self.prepare(loaded, str(checkpoint), dataset)
 
     @classmethod
     def ingredients(cls, cfg: Config) -> dict[str, Any]:
@@ -92,19 +101,25 @@ class EvidenceNetwork(ABC):
         """
         return {}
 
-    @classmethod  # noqa: B027
+    @classmethod
     def check_config(cls, cfg: Config) -> None:
-        """Refuse a config with which the network would see something else.
+        """Refuse a config with which masks would not be where the image file has them.
 
         Raises:
             ValueError: If it is one.
         """
+        for step in _steps(cfg):
+            if _MOVING.search(step):
+                raise ValueError(
+                    f'{_where(cfg)} has {step}, which moves or cuts off what the image '
+                    'shows, so masks would not fit its file; remove it'
+                )
 
     def check_model(self) -> None:  # noqa: B027
         """Refuse a model that cannot do what is asked of it, before it is loaded."""
 
     def prepare(  # noqa: B027
-        self, checkpoint: Mapping[str, Any], name: str, metainfo: Mapping[str, Any]
+        self, checkpoint: Mapping[str, Any], name: str, dataset: BaseDataset | None
     ) -> None:
         """Make the loaded model ready for the images of a dataset."""
 
@@ -188,21 +203,16 @@ class TeacherNetwork(EvidenceNetwork):
 
     @classmethod
     def check_config(cls, cfg: Config) -> None:
-        """Insist that boxes are where the image is, and the image as in its file."""
-        where = f'{cfg.filename or "the config"}: the pipeline of test_dataloader'
+        """Insist as well that annotated objects are where the image has them."""
+        super().check_config(cfg)
         resizing = ''
-        for step in step_names(cfg.test_dataloader.dataset.get('pipeline')):
-            if 'Flip' in step:
-                raise ValueError(
-                    f'{where} has {step}, and masks of an image that is flipped do not '
-                    'fit its file; remove it'
-                )
+        for step in _steps(cfg):
             if 'Resize' in step:
                 resizing = step
             if resizing and _LOADING.search(step):
                 raise ValueError(
-                    f'{where} has {step} behind {resizing}, so annotated objects would '
-                    'not be where the resized image has them; move it before '
+                    f'{_where(cfg)} has {step} behind {resizing}, so annotated objects '
+                    'would not be where the resized image has them; move it before '
                     f'{resizing}'
                 )
 
@@ -215,13 +225,13 @@ class TeacherNetwork(EvidenceNetwork):
             )
 
     def prepare(
-        self, checkpoint: Mapping[str, Any], name: str, metainfo: Mapping[str, Any]
+        self, checkpoint: Mapping[str, Any], name: str, dataset: BaseDataset
     ) -> None:
         """Check the weights and install both vocabularies.
 
         Raises:
             ValueError: If weights are not finite or of another text space, or a name
-                has no text vector.
+                has no text vector, or a word that looks for a region itself.
         """
         for key, value in self.model.state_dict().items():
             if value.is_floating_point() and not value.isfinite().all():
@@ -231,14 +241,15 @@ class TeacherNetwork(EvidenceNetwork):
                 )
         trained = (checkpoint.get('meta') or {}).get('text_space', {})
         check_text_spaces(self.model, trained, name)
-        set_vocabulary(self.model, class_names(metainfo, 'the dataset'))
-        self.names = tuple(metainfo.get('caption_vocabulary', ()))
+        set_vocabulary(self.model, class_names(dataset.metainfo, 'the dataset'))
+        self.names = tuple(dataset.metainfo.get('caption_vocabulary', ()))
         if not self.names:
             raise ValueError(
                 'the dataset has no caption_vocabulary that words could stand for; '
                 'set its words_file to a file of tools/cmpl/parse_captions.py'
             )
-        self.model.set_caption_vocabulary(self.names)
+        words = caption_words_of(dataset)
+        self.model.set_caption_vocabulary(self.names, sorted(words))
 
     def look(self, sample: Sample) -> TeacherEvidence:
         """Find the words of an image."""
@@ -266,6 +277,15 @@ class TeacherNetwork(EvidenceNetwork):
             boxes=to_numpy(found.bboxes),
             masks=to_numpy(found.masks),
         )
+
+
+def _steps(cfg: Config) -> Iterator[str]:
+    """Name the steps of the pipeline that images go through."""
+    return step_names((cfg.test_dataloader.get('dataset') or {}).get('pipeline'))
+
+
+def _where(cfg: Config) -> str:
+    return f'{cfg.filename or "the config"}: the pipeline of test_dataloader'
 
 
 def _embeddings(cfg: Any) -> Iterator[str]:

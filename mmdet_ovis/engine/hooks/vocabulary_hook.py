@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from ..vocabulary import (
+    caption_words_of,
     check_text_spaces,
     class_names,
     set_vocabulary,
@@ -90,7 +91,7 @@ class VocabularyHook(Hook):
                 'set names no caption_vocabulary; set words_file of the dataset to a '
                 'file of tools/cmpl/parse_captions.py'
             )
-        words = _words_of(runner.train_dataloader.dataset)
+        words = caption_words_of(runner.train_dataloader.dataset)
         model.set_caption_vocabulary(names, sorted(words))
         runner.logger.info('vocabulary of the captions: %s', _shorten(names))
 
@@ -104,13 +105,6 @@ class VocabularyHook(Hook):
 def _names(dataloader: DataLoader, what: str) -> tuple[str, ...]:
     dataset: Any = dataloader.dataset
     return class_names(getattr(dataset, 'metainfo', {}), what)
-
-
-def _words_of(dataset: Any) -> set[str]:
-    """Collect the words of captions of a dataset and of those that it wraps."""
-    inside = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
-    words = set(getattr(dataset, 'known_words', ()))
-    return words.union(*(_words_of(part) for part in inside if part is not None))
 
 
 def _shorten(names: tuple[str, ...], limit: int = 10) -> str:

@@ -29,28 +29,34 @@ class CaptionVocabularyMixin:
     """What words of captions stand for, with text vectors."""
 
     def set_caption_vocabulary(
-        self, names: Sequence[str], words: Sequence[str] = ()
+        self,
+        names: Sequence[str],
+        words: Sequence[str] = (),
+        embeddings: Tensor | None = None,
     ) -> None:
         """Install the vocabulary that words of captions stand for.
 
         Args:
-            names (Sequence[str]): Names, in the order of ``caption_labels``; the
-                bank of the box head has their vectors.
+            names (Sequence[str]): C names, in the order of ``caption_labels``.
             words (Sequence[str]): Words that images come with. Where they look for
-                regions themselves (``align_with='word'``), the bank has theirs as well.
+                regions themselves (``align_with='word'``), the bank of the box head
+                has their vectors. Defaults to ().
+            embeddings (Tensor, optional): (C, D) text vectors of the names. Defaults to
+                None: from the bank of the box head.
 
         Raises:
-            ValueError: If a name is given twice, or it or a word has no vector.
+            ValueError: If a name is given twice, it or a word has no vector, or the
+                vectors do not fit.
         """
         head = self.student.roi_head.bbox_head
-        with head.using_vocabulary(names):
+        with head.using_vocabulary(names, embeddings):
             self.caption_vocabulary = head.installed
         if words and self.semi_train_cfg['align_with'] == 'word':
             try:
                 head.text_vectors(words)
             except ValueError as error:
                 raise ValueError(
-                    f'{error} --words FILE, the words_file of the training set '
+                    f'{error} --words FILE, the words_file of the dataset '
                     "(align_with='word' needs a vector of each word of a caption)"
                 ) from None
 
