@@ -24,10 +24,13 @@ class TokenizedCaption(NamedTuple):
     Attributes:
         texts (tuple[str, ...]): n tokens in the order of the caption.
         vectors (NDArray[np.float32]): (n, D).
+        ids (NDArray[np.int64]): (n,) rows of the table of all tokens that are these
+            vectors.
     """
 
     texts: tuple[str, ...]
     vectors: NDArray[np.float32]
+    ids: NDArray[np.int64]
 
 
 class CaptionTokens(ABC):
@@ -43,6 +46,11 @@ class CaptionTokens(ABC):
     @abstractmethod
     def dim(self) -> int:
         """D, the length of a vector."""
+
+    @property
+    @abstractmethod
+    def table(self) -> NDArray[np.float32]:
+        """(V, D), vectors of all tokens that a caption can have."""
 
     @abstractmethod
     def __call__(self, caption: str) -> TokenizedCaption:
@@ -80,6 +88,11 @@ class WordPieceTokens(CaptionTokens):
         """D; see the base class."""
         return self._encoder.dim
 
+    @property
+    def table(self) -> NDArray[np.float32]:
+        """Embedding table of BERT; see the base class."""
+        return self._encoder.table
+
     def __call__(self, caption: str) -> TokenizedCaption:
         """Cut a caption into word pieces; see the base class.
 
@@ -87,8 +100,9 @@ class WordPieceTokens(CaptionTokens):
             MissingPackageError: If transformers is not installed.
             ValueError: If the model cannot be loaded.
         """
-        pieces, vectors = self._encoder.pieces(caption)
-        return TokenizedCaption(pieces[: self.max_tokens], vectors[: self.max_tokens])
+        pieces, ids = self._encoder.pieces(caption)
+        ids = ids[: self.max_tokens]
+        return TokenizedCaption(pieces[: self.max_tokens], self.table[ids], ids)
 
 
 @TASK_UTILS.register_module()
@@ -132,6 +146,11 @@ class BankTokens(CaptionTokens):
         """D; see the base class."""
         return self._bank.dim
 
+    @property
+    def table(self) -> NDArray[np.float32]:
+        """Vectors of the bank; see the base class."""
+        return self._bank.embeddings
+
     def __call__(self, caption: str) -> TokenizedCaption:
         """Find the words of the bank in a caption; see the base class.
 
@@ -140,4 +159,5 @@ class BankTokens(CaptionTokens):
             ValueError: If it is none, or an argument of the parser is wrong.
         """
         names = tuple(phrase.name for phrase in self._parser(caption))
-        return TokenizedCaption(names, self._bank.select(names))
+        ids = np.array(self._bank.rows(names), np.int64)
+        return TokenizedCaption(names, self.table[ids], ids)

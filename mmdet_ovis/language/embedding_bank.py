@@ -125,7 +125,7 @@ class TextEmbeddingBank:
             >>> bank.texts('couch')
             ('couch', 'sofa')
         """
-        row = self._find([name])[0]
+        row = self.rows([name])[0]
         synonyms = self.synonyms[row] if self.synonyms else ()
         text = embedding_text(name)
         if text == name_key(name) or not synonyms:
@@ -142,17 +142,17 @@ class TextEmbeddingBank:
             NDArray[np.float32]: (n, D), in the order of the names, a copy.
 
         Raises:
-            ValueError: If names have no vector; the message lists them.
+            ValueError: As for :meth:`rows`.
         """
-        return self.embeddings[self._find(names)]
+        return self.embeddings[self.rows(names)]
 
     def subset(self, names: Iterable[str]) -> TextEmbeddingBank:
         """Return a bank of some classes, in the order of the names given.
 
         Raises:
-            ValueError: As for :meth:`select`.
+            ValueError: As for :meth:`rows`.
         """
-        rows = self._find(names)
+        rows = self.rows(names)
         return replace(
             self,
             names=tuple(self.names[row] for row in rows),
@@ -160,7 +160,18 @@ class TextEmbeddingBank:
             synonyms=tuple(self.synonyms[r] for r in rows) if self.synonyms else (),
         )
 
-    def _find(self, names: Iterable[str]) -> list[int]:
+    def rows(self, names: Iterable[str]) -> list[int]:
+        """Return where some classes stand.
+
+        Args:
+            names (Iterable[str]): n names; case does not count.
+
+        Returns:
+            list[int]: n places in :attr:`names`.
+
+        Raises:
+            ValueError: If names have no vector; the message lists them.
+        """
         names = list(names)
         missing = [name for name in names if name not in self]
         if missing:

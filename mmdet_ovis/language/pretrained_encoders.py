@@ -94,21 +94,26 @@ class BertWordPieceEncoder(TextEncoder):
             vectors.append(self._table[ids].mean(dim=0))
         return torch.stack(vectors).cpu().numpy()
 
-    def pieces(self, text: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    @property
+    def table(self) -> NDArray[np.float32]:
+        """(V, D), the vectors of all word pieces, special ones included."""
+        return self._table.cpu().numpy()
+
+    def pieces(self, text: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """Return the word pieces of a text that the model knows.
 
         Args:
             text (str): Any text.
 
         Returns:
-            tuple[tuple[str, ...], NDArray[np.float32]]: n pieces without special ones,
-            and their vectors (n, D).
+            tuple[tuple[str, ...], NDArray[np.int64]]: n pieces without special ones,
+            and their rows in :attr:`table`, (n,).
         """
         special = set(self._tokenizer.all_special_ids)  # the unknown piece is one
         ids = self._tokenizer(text, add_special_tokens=False)['input_ids']
         ids = [i for i in ids if i not in special]
         pieces = self._tokenizer.convert_ids_to_tokens(ids)
-        return tuple(pieces), self._table[ids].cpu().numpy()
+        return tuple(pieces), np.array(ids, np.int64)
 
 
 class TransformersTextEncoder(TextEncoder):

@@ -20,16 +20,19 @@ def bank(tmp_path):
 
 def test_words_of_a_bank_in_the_order_of_the_caption(bank):
     tokens = TASK_UTILS.build(dict(type='BankTokens', embeddings=str(bank)))
-    texts, vectors = tokens('A hot dog, two dogs and a sofa by a dog.')
+    texts, vectors, ids = tokens('A hot dog, two dogs and a sofa by a dog.')
     assert texts == ('hot dog', 'Dog', 'couch', 'Dog')
+    assert ids.tolist() == [1, 0, 2, 0]
+    np.testing.assert_array_equal(tokens.table, np.eye(3, 5))
     np.testing.assert_array_equal(vectors, np.eye(3, 5)[[1, 0, 2, 0]])
     assert vectors.dtype == np.float32
     assert tokens.dim == 5
 
 
 def test_a_caption_without_a_known_word(bank):
-    texts, vectors = BankTokens(bank)('Nothing at all.')
+    texts, vectors, ids = BankTokens(bank)('Nothing at all.')
     assert texts == ()
+    assert (ids.shape, ids.dtype) == ((0,), np.int64)
     assert vectors.shape == (0, 5)
 
 
@@ -46,9 +49,11 @@ def test_options_of_the_parser(bank):
 
 def test_pieces_have_the_rows_of_the_table(bert_folder):
     tokens = WordPieceTokens(bert_folder)
-    texts, vectors = tokens('A DOG on a skateboard.')
+    texts, vectors, ids = tokens('A DOG on a skateboard.')
     assert texts == ('a', 'dog', 'on', 'a', 'skate', '##board', '.')
     assert vectors.shape == (7, tokens.dim)
+    np.testing.assert_array_equal(tokens.table[ids], vectors)
+    assert len(tokens.table) > ids.max()
     np.testing.assert_array_equal(vectors[0], vectors[3])
     encoder = BertWordPieceEncoder(bert_folder)
     mean = encoder.encode(['skateboard'])[0]
@@ -57,12 +62,13 @@ def test_pieces_have_the_rows_of_the_table(bert_folder):
 
 def test_unknown_pieces_are_left_out_and_long_captions_cut(bert_folder):
     assert WordPieceTokens(bert_folder)('xyz dog 东').texts == ('dog',)
-    texts, vectors = WordPieceTokens(bert_folder)('xyz')
+    texts, vectors, ids = WordPieceTokens(bert_folder)('xyz')
     assert texts == ()
+    assert (ids.shape, ids.dtype) == ((0,), np.int64)
     assert vectors.shape == (0, WordPieceTokens(bert_folder).dim)
-    texts, vectors = WordPieceTokens(bert_folder, max_tokens=3)('dog ' * 30)
+    texts, vectors, ids = WordPieceTokens(bert_folder, max_tokens=3)('dog ' * 30)
     assert texts == ('dog',) * 3
-    assert len(vectors) == 3
+    assert len(vectors) == len(ids) == 3
     with pytest.raises(ValueError, match='max_tokens is at least 1, not 0'):
         WordPieceTokens(bert_folder, max_tokens=0)
 

@@ -15,7 +15,7 @@ from mmdet.structures import SampleList
 from mmdet.utils import ConfigType, InstanceList
 from torch import Tensor
 
-from ...utils.settings import check_keys, from_settings
+from ...utils.settings import check_choice, check_keys, from_settings
 from ..losses.pseudo_label_weighting import PseudoLabelWeighting
 from ..roi_heads.cmpl_roi_head import CMPLRoIHead, PseudoLosses
 from ..roi_heads.region_labelling import ImageWords
@@ -252,8 +252,5 @@ def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
     given = dict(given or {})
     check_keys(given, _TRAIN_CFG, 'semi_train_cfg')
     settings = _TRAIN_CFG | given
-    if settings['align_with'] not in _ALIGN_WITH:
-        raise ValueError(
-            f"align_with is 'name' or 'word', not {settings['align_with']!r}"
-        )
+    check_choice('align_with', settings['align_with'], _ALIGN_WITH)
     return settings

@@ -2,5 +2,6 @@
 
 from .caption_grounding import CaptionGrounding
 from .image_text_matcher import ImageTextMatcher
+from .masked_language_head import MaskedLanguageHead
 
-__all__ = ['CaptionGrounding', 'ImageTextMatcher']
+__all__ = ['CaptionGrounding', 'ImageTextMatcher', 'MaskedLanguageHead']

@@ -18,7 +18,16 @@ from torch import Tensor, nn
 
 from ...language.caption_tokens import CaptionTokens, TokenizedCaption
 from ..losses.grounding_loss import TEMPERATURE, grounding_losses, grounding_scores
-from .image_regions import grid_boxes, pad_boxes
+from .caption_batch import CaptionBatch
+from .image_regions import (
+    Regions,
+    cell_centres,
+    draw_cells,
+    grid_boxes,
+    pad_boxes,
+    relative_centres,
+    valid_cells,
+)
 
 
 @MODELS.register_module()
@@ -29,9 +38,9 @@ class CaptionGrounding(BaseModel):
     through the layers of a box head. ``fc_emb`` projects them into the space of fixed
     text vectors, words of a caption and regions attend to each other,
     and the distances that follow have to tell which caption of a batch belongs to which
-    image, see :func:`~mmdet_ovis.models.losses.grounding_loss.grounding_losses`. Of
-    OVR-CNN's two heads this is the grounding head; the transformer, which is thrown
-    away after pretraining, is left out.
+    image, see :func:`~mmdet_ovis.models.losses.grounding_loss.grounding_losses`. That
+    is OVR-CNN's grounding head; of its transformer head, which is thrown away after
+    pretraining, the masked-language loss is there on demand.
 
     Parameters have the names that they have in a detector with an
     ``EmbeddingBBoxHead``: ``backbone``, ``neck``, ``roi_head.shared_head`` and
@@ -66,6 +75,9 @@ class CaptionGrounding(BaseModel):
         max_regions (int): Regions of an image that take part in training, drawn at
             random.
         temperature (float): What scores are divided by, above 0.
+        masked_language (dict, optional): Config of a
+            :class:`.masked_language_head.MaskedLanguageHead`. Words that it masks do
+            not take part in grounding. Defaults to None.
         data_preprocessor (dict, optional): Config.
         init_cfg (dict, optional): Initial weights.
 
@@ -89,6 +101,7 @@ class CaptionGrounding(BaseModel):
         box_sizes: Sequence[float] | None = None,
         max_regions: int = 100,
         temperature: float = TEMPERATURE,
+        masked_language: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -120,6 +133,12 @@ class CaptionGrounding(BaseModel):
         self.box_sizes = box_sizes
         self.max_regions = max_regions
         self.temperature = temperature
+        self.masked_language = None
+        if masked_language is not None:
+            self.masked_language = MODELS.build(
+                masked_language, default_args=dict(embed_dim=self.fc_emb.out_features)
+            )
+        self._table: Tensor | None = None
 
     @property
     def fc_emb(self) -> nn.Linear:
@@ -182,22 +201,25 @@ class CaptionGrounding(BaseModel):
         embeddings, _ = self.roi_head['bbox_head'].embed(features)
         return embeddings.unflatten(0, boxes.shape[:2])
 
-    def _draw_regions(
-        self, inputs: Tensor, data_samples: SampleList
-    ) -> tuple[Tensor, Tensor]:
-        """Draw regions at random: (B, K, D), and which of them there are, (B, K)."""
+    def _draw_regions(self, inputs: Tensor, data_samples: SampleList) -> Regions:
+        """Draw regions at random."""
         shapes = [sample.img_shape for sample in data_samples]
         if self.box_sizes is not None:
             boxes, valid = pad_boxes([grid_boxes(s, self.box_sizes) for s in shapes])
             drawn, mask = draw_cells(valid, self.max_regions)
-            places = torch.arange(len(boxes))[:, None]
-            return self.embed_boxes(inputs, boxes[places, drawn]), mask
-        features = self.extract_feat(inputs)
-        valid = valid_cells(shapes, inputs.shape[-2:], features.shape[-2:])
-        cells, mask = draw_cells(valid.flatten(1), self.max_regions)
-        regions = features.flatten(2).transpose(1, 2)  # B x hw x C
-        places = torch.arange(len(regions))[:, None]
-        return self.fc_emb(regions[places, cells]), mask
+            boxes = boxes[torch.arange(len(boxes))[:, None], drawn]
+            vectors = self.embed_boxes(inputs, boxes)
+            centres = (boxes[..., :2] + boxes[..., 2:]) / 2
+        else:
+            features = self.extract_feat(inputs)
+            padded, grid = inputs.shape[-2:], features.shape[-2:]
+            valid = valid_cells(shapes, padded, grid)
+            drawn, mask = draw_cells(valid.flatten(1), self.max_regions)
+            cells = features.flatten(2).transpose(1, 2)  # B x hw x C
+            vectors = self.fc_emb(cells[torch.arange(len(cells))[:, None], drawn])
+            centres = cell_centres(padded, grid)[drawn]
+        centres = relative_centres(centres, shapes)
+        return Regions(vectors, mask.to(vectors.device), centres.to(vectors.device))
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
         """Return the losses of a batch and, for the log, the accuracy in per cent.
@@ -207,35 +229,43 @@ class CaptionGrounding(BaseModel):
             data_samples (SampleList): With ``caption`` and ``img_shape`` in
                 ``metainfo``.
         """
-        regions, mask = self._draw_regions(inputs, data_samples)
-        words, word_mask = self.encode(data_samples)
+        regions = self._draw_regions(inputs, data_samples)
+        words = self.encode(data_samples).to(regions.vectors.device)
+        if self.masked_language is None:
+            return self._grounding_losses(words, words.mask, regions)
+        guessed, hidden = self.masked_language.draw(words.mask)
+        return {
+            **self._grounding_losses(words, words.mask & ~hidden, regions),
+            **self.masked_language.loss(
+                words, regions, guessed, hidden, self._all_tokens(regions.vectors)
+            ),
+        }
+
+    def _grounding_losses(
+        self, words: CaptionBatch, mask: Tensor, regions: Regions
+    ) -> dict[str, Tensor]:
         return grounding_losses(
-            words.to(regions.device),
-            word_mask.to(regions.device),
-            regions,
-            mask.to(regions.device),
-            self.temperature,
+            words.vectors, mask, regions.vectors, regions.mask, self.temperature
         )
 
-    def encode(self, data_samples: Sequence[DetDataSample]) -> tuple[Tensor, Tensor]:
+    def _all_tokens(self, like: Tensor) -> Tensor:
+        """Return the table of text vectors where a tensor is, copied there once."""
+        if self._table is None or self._table.device != like.device:
+            self._table = torch.from_numpy(self.tokens.table).to(like.device)
+        return self._table
+
+    def encode(self, data_samples: Sequence[DetDataSample]) -> CaptionBatch:
         """Make words of the captions of a batch.
 
         Args:
             data_samples (Sequence[DetDataSample]): With ``caption`` in ``metainfo``.
 
         Returns:
-            tuple[Tensor, Tensor]: Text vectors (B, W, D) float32 and which of them
-            there are, (B, W) bool; W is the number of words of the longest caption, and
-            at least 1.
+            CaptionBatch: On the CPU; W is the number of words of the longest caption,
+            and at least 1.
         """
         captions = [self._tokenize(sample) for sample in data_samples]
-        longest = max([1, *(len(caption.texts) for caption in captions)])
-        words = torch.zeros(len(captions), longest, self.fc_emb.out_features)
-        mask = torch.zeros(len(captions), longest, dtype=torch.bool)
-        for i, caption in enumerate(captions):
-            words[i, : len(caption.texts)] = torch.from_numpy(caption.vectors)
-            mask[i, : len(caption.texts)] = True
-        return words, mask
+        return CaptionBatch.of(captions, self.fc_emb.out_features)
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> list[DetDataSample]:
         """Say where the words of captions are.
@@ -297,47 +327,3 @@ def _exclude(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether all of one group are given, and none of the other."""
     one, other = ([value is not None for value in group] for group in (one, other))
     return (all(one) and not any(other)) or (all(other) and not any(one))
-
-
-def valid_cells(
-    shapes: Sequence[Sequence[int]],
-    padded: Sequence[int],
-    grid: Sequence[int],
-) -> Tensor:
-    """Tell the cells of a feature map that lie in an image from those in its padding.
-
-    Args:
-        shapes (Sequence[Sequence[int]]): (height, width) of each of B images in pixels.
-        padded (Sequence[int]): (H, W) of the batch.
-        grid (Sequence[int]): (h, w) of the feature map.
-
-    Returns:
-        Tensor: (B, h, w) bool on the CPU, True where the centre of a cell is in the
-        image.
-
-    Examples:
-        >>> valid_cells([(4, 8), (8, 5)], (8, 8), (2, 2)).long().tolist()
-        [[[1, 1], [0, 0]], [[1, 0], [1, 0]]]
-    """
-    rows, columns = (
-        (torch.arange(n) + 0.5) * size / n for n, size in zip(grid, padded, strict=True)
-    )
-    return torch.stack(
-        [(rows < shape[0])[:, None] & (columns < shape[1])[None, :] for shape in shapes]
-    )
-
-
-def draw_cells(valid: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """Draw valid cells of each image at random, each at most once.
-
-    Args:
-        valid (Tensor): (B, N) bool.
-        number (int): How many, at least 1.
-
-    Returns:
-        tuple[Tensor, Tensor]: Places (B, K) int64 with K = min(number, N), and which
-        of them are valid, (B, K) bool.
-    """
-    lots = torch.rand(valid.shape).masked_fill(~valid, -1.0)
-    drawn = lots.topk(min(number, valid.shape[1]), dim=1)
-    return drawn.indices, drawn.values >= 0

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...utils.windows import count_windows
+
+
+class Regions(NamedTuple):
+    """Regions of the images of a batch.
+
+    Attributes:
+        vectors (Tensor): (B, K, D), projected into the space of words.
+        mask (Tensor): (B, K) bool, which of them there are.
+        centres (Tensor): (B, K, 2) float32, x and y of their centres as shares of width
+            and height of the image.
+    """
+
+    vectors: Tensor
+    mask: Tensor
+    centres: Tensor
 
 
 def grid_boxes(shape: Sequence[int], sizes: Sequence[float]) -> Tensor:
@@ -62,3 +78,88 @@ def pad_boxes(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     valid = torch.stack([torch.arange(longest) < len(b) for b in boxes])
     padded = [torch.cat([b, b[:1].expand(longest - len(b), 4)]) for b in boxes]
     return torch.stack(padded), valid
+
+
+def valid_cells(
+    shapes: Sequence[Sequence[int]],
+    padded: Sequence[int],
+    grid: Sequence[int],
+) -> Tensor:
+    """Tell the cells of a feature map that lie in an image from those in its padding.
+
+    Args:
+        shapes (Sequence[Sequence[int]]): (height, width) of each of B images in pixels.
+        padded (Sequence[int]): (H, W) of the batch.
+        grid (Sequence[int]): (h, w) of the feature map.
+
+    Returns:
+        Tensor: (B, h, w) bool on the CPU, True where the centre of a cell is in the
+        image.
+
+    Examples:
+        >>> valid_cells([(4, 8), (8, 5)], (8, 8), (2, 2)).long().tolist()
+        [[[1, 1], [0, 0]], [[1, 0], [1, 0]]]
+    """
+    rows, columns = _cell_centres(padded, grid)
+    return torch.stack(
+        [(rows < shape[0])[:, None] & (columns < shape[1])[None, :] for shape in shapes]
+    )
+
+
+def relative_centres(centres: Tensor, shapes: Sequence[Sequence[int]]) -> Tensor:
+    """Express centres of regions as shares of the size of their image.
+
+    Args:
+        centres (Tensor): (B, K, 2), x and y, px.
+        shapes (Sequence[Sequence[int]]): (height, width) of each of B images, px.
+
+    Returns:
+        Tensor: (B, K, 2) float32.
+
+    Examples:
+        >>> relative_centres(torch.tensor([[[4.0, 4.0]]]), [(16, 8)]).tolist()
+        [[[0.5, 0.25]]]
+    """
+    sizes = torch.tensor([[shape[1], shape[0]] for shape in shapes])
+    return centres / sizes[:, None].to(centres)
+
+
+def cell_centres(padded: Sequence[int], grid: Sequence[int]) -> Tensor:
+    """Return where the cells of a feature map lie.
+
+    Args:
+        padded (Sequence[int]): (H, W) of the batch.
+        grid (Sequence[int]): (h, w) of the feature map.
+
+    Returns:
+        Tensor: (h * w, 2) float32 on the CPU, x and y of their centres, px, row by row.
+
+    Examples:
+        >>> cell_centres((8, 16), (1, 2)).tolist()
+        [[4.0, 4.0], [12.0, 4.0]]
+    """
+    y, x = torch.meshgrid(*_cell_centres(padded, grid), indexing='ij')
+    return torch.stack([x, y], dim=-1).flatten(0, 1)
+
+
+def _cell_centres(padded: Sequence[int], grid: Sequence[int]) -> tuple[Tensor, Tensor]:
+    rows, columns = (
+        (torch.arange(n) + 0.5) * size / n for n, size in zip(grid, padded, strict=True)
+    )
+    return rows, columns
+
+
+def draw_cells(valid: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """Draw valid cells of each image at random, each at most once.
+
+    Args:
+        valid (Tensor): (B, N) bool.
+        number (int): How many, at least 1.
+
+    Returns:
+        tuple[Tensor, Tensor]: Places (B, K) int64 with K = min(number, N), and which
+        of them are valid, (B, K) bool.
+    """
+    lots = torch.rand(valid.shape).masked_fill(~valid, -1.0)
+    drawn = lots.topk(min(number, valid.shape[1]), dim=1)
+    return drawn.indices, drawn.values >= 0

@@ -89,12 +89,9 @@ class CMPLRoIHead(RegionLabellingMixin, StandardRoIHead):
         unlabelled_neg_weight: float = 0.5,
         **kwargs,
     ) -> None:
-        for name, given, known in (
-            ('pseudo_targets', pseudo_targets, TARGET_RULES),
-            ('pseudo_background', pseudo_background, BACKGROUNDS),
-            ('labelled_objects', labelled_objects, LABELLED_OBJECTS),
-        ):
-            check_choice(name, given, known)
+        check_choice('pseudo_targets', pseudo_targets, TARGET_RULES)
+        check_choice('pseudo_background', pseudo_background, BACKGROUNDS)
+        check_choice('labelled_objects', labelled_objects, LABELLED_OBJECTS)
         if not 0 <= unlabelled_neg_weight <= 1:
             raise ValueError(
                 f'unlabelled_neg_weight is in [0, 1], not {unlabelled_neg_weight}'

@@ -701,7 +701,7 @@ def test_images_without_words_have_no_labels(model):
     ('options', 'message'),
     [
         (dict(semi_train_cfg=dict(weight=1)), "train_cfg has the .*, not 'weight'"),
-        (dict(semi_train_cfg=dict(align_with='text')), "'name' or 'word', not 'text'"),
+        (dict(semi_train_cfg=dict(align_with='text')), "one of name, word, not 'text'"),
         (dict(semi_train_cfg=dict(weighting=dict(mode='x'))), "mode is one of .* 'x'"),
         (dict(semi_train_cfg=dict(weighting=dict(lr=1))), "weighting has .*, not 'lr'"),
         (dict(semi_test_cfg=dict(predict_on='both')), "'student' or 'teacher', not"),

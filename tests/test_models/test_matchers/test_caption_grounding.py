@@ -12,8 +12,11 @@ from mmdet.structures import DetDataSample
 
 from mmdet_ovis.evaluation.functional.pointing_game import points_at
 from mmdet_ovis.language.embedding_bank import TextEmbeddingBank
-from mmdet_ovis.models.matchers.caption_grounding import draw_cells, valid_cells
-from mmdet_ovis.models.matchers.image_regions import grid_boxes
+from mmdet_ovis.models.matchers.image_regions import (
+    draw_cells,
+    grid_boxes,
+    valid_cells,
+)
 
 BACKBONE = dict(
     type='ResNet',
