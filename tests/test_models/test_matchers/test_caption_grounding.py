@@ -7,8 +7,8 @@ import copy
 import numpy as np
 import pytest
 import torch
+from caption_case import draw_batch, make_sample
 from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
 
 from mmdet_ovis.evaluation.functional.pointing_game import points_at
 from mmdet_ovis.language.embedding_bank import TextEmbeddingBank
@@ -55,10 +55,6 @@ def build(bank):
     return make
 
 
-def make_sample(caption, size=(64, 64)):
-    return DetDataSample(metainfo=dict(caption=caption, img_shape=size))
-
-
 @pytest.fixture
 def batch():
     """A red square and a blue disc, as far as colours go."""
@@ -70,17 +66,6 @@ def batch():
 
 def total(losses):
     return sum(value for name, value in losses.items() if name.startswith('loss'))
-
-
-def draw_batch(size, random):
-    """Red squares and blue discs, as far as colours go, anywhere."""
-    images = torch.full((size, 3, 64, 64), -1.0)
-    labels = random.integers(2, size=size)
-    for image, label, (y, x) in zip(
-        images, labels, random.integers(0, 40, (size, 2)), strict=True
-    ):
-        image[2 * label, y : y + 24, x : x + 24] = 2.0
-    return images, [make_sample(('A square.', 'Two discs.')[i]) for i in labels]
 
 
 def test_learns_what_words_mean_and_points_at_them(build):

@@ -7,8 +7,8 @@ import copy
 import numpy as np
 import pytest
 import torch
+from caption_case import draw_batch
 from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
 
 from mmdet_ovis.language.embedding_bank import TextEmbeddingBank
 from mmdet_ovis.models.matchers import MaskedLanguageHead
@@ -229,21 +229,6 @@ def build(tmp_path):
         return MODELS.build(copy.deepcopy(cfg))
 
     return make
-
-
-def draw_batch(size, random):
-    """Red squares and blue discs, as far as colours go, anywhere."""
-    images = torch.full((size, 3, 48, 48), -1.0)
-    labels = random.integers(2, size=size)
-    for image, label, (y, x) in zip(
-        images, labels, random.integers(0, 24, (size, 2)), strict=True
-    ):
-        image[2 * label, y : y + 24, x : x + 24] = 2.0
-    captions = [('A square.', 'Two discs.')[label] for label in labels]
-    return images, [
-        DetDataSample(metainfo=dict(caption=caption, img_shape=(48, 48)))
-        for caption in captions
-    ]
 
 
 def test_the_image_tells_what_the_caption_hides(build):
