@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,17 @@ def _local_connect(self, address):
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, 'connect', _local_connect)
+
+
+@pytest.fixture(autouse=True)
+def _open_streams():
+    """Loggers outlive the test that made them; pytest closes what they write to."""
+    yield
+    mmengine = sys.modules.get('mmengine.logging')
+    loggers = mmengine.MMLogger._instance_dict.values() if mmengine else ()
+    for handler in [handler for logger in loggers for handler in logger.handlers]:
+        if type(handler) is logging.StreamHandler and handler.stream.closed:
+            handler.stream = sys.stdout
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import re
 import runpy
@@ -71,8 +70,6 @@ def run(monkeypatch, tmp_path, capfd):
         tool = tool.partition(' ')[0]
         monkeypatch.setattr(sys, 'argv', [tool, *map(str, command)])
         monkeypatch.chdir(tmp_path)
-        # Loggers of earlier tests hold on to streams that pytest has closed.
-        monkeypatch.setattr(logging, 'raiseExceptions', False)
         with pytest.raises(SystemExit) as stop:
             runpy.run_path(str(ROOT / tool), run_name='__main__')
         return stop.value.code, capfd.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import runpy
 import sys
 from pathlib import Path
@@ -51,8 +50,6 @@ def run(monkeypatch, folder, tmp_path, capfd):
 
     def run_tool(*arguments, out=tmp_path / 'out'):
         monkeypatch.chdir(folder)
-        # Loggers of earlier tests may hold streams that pytest has closed.
-        monkeypatch.setattr(logging, 'raiseExceptions', False)
         command = [str(TOOL), *map(str, arguments), '--out-dir', str(out)]
         monkeypatch.setattr(sys, 'argv', command)
         with pytest.raises(SystemExit) as stop:
