@@ -8,6 +8,7 @@ from typing import Any, Final
 from mmdet.registry import DATASETS
 
 from ..structures.base_novel import ClassList
+from ..utils.settings import check_choice
 from .coco_split import CocoSplitDataset
 from .ov_classes import choose_ov_classes, members_of_split
 
@@ -66,8 +67,7 @@ class OVCocoDataset(CocoSplitDataset):
         filter_cfg: dict | None = None,
         **kwargs,
     ) -> None:
-        if crowd not in CROWD_RULES:
-            raise ValueError(f"crowd is 'ignore' or 'drop', not {crowd!r}")
+        check_choice('crowd', crowd, CROWD_RULES)
         if split is not None and 'classes' in (kwargs.get('metainfo') or {}):
             raise ValueError(
                 f'the classes are given twice: split={split!r} and metainfo.classes'

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from terminaltables import AsciiTable
 
 from ..structures.base_novel import BaseNovel
+from ..utils.settings import check_choice
 from .class_curves import MAX_DETS, RegionsByClass, accumulate_class
 from .coco_objects import Detections, GroundTruth
 from .coco_shapes import shape_areas
@@ -23,8 +24,7 @@ CONSTRAINED = ('base', 'novel')
 
 def check_constrained(constrained: str | None) -> None:
     """Raise ``ValueError`` if there is no such setting."""
-    if constrained not in (None, *CONSTRAINED):
-        raise ValueError(f"constrained is 'base', 'novel' or None, not {constrained!r}")
+    check_choice('constrained', constrained, (None, *CONSTRAINED))
 
 
 @dataclass(frozen=True)

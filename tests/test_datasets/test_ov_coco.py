@@ -389,7 +389,11 @@ def test_captions_reach_the_data_sample(make, tmp_path):
             {'base_classes': ['dog', 'ufo'], 'novel_classes': ['cat']},
             r"list of base classes holds classes.*lacks: \['ufo'\]",
         ),
-        ('OVCocoDataset', {'crowd': 'keep'}, "crowd is 'ignore' or 'drop', not 'keep'"),
+        (
+            'OVCocoDataset',
+            {'crowd': 'keep'},
+            "crowd is one of ignore, drop, not 'keep'",
+        ),
         ('OVCocoDataset', {'is_class_agnostic': True}, "train_class='ov_base'"),
         (
             'OVCocoDataset',

@@ -278,7 +278,7 @@ def test_no_results_find_nothing(evaluate):
 @pytest.mark.parametrize(
     ('results', 'options', 'message'),
     [
-        (PERSONS, {'constrained': 'all'}, "constrained is 'base', 'novel' or None"),
+        (PERSONS, {'constrained': 'all'}, "is one of None, base, novel, not 'all'"),
         (PERSONS, {'iou_types': ['mask']}, "iou_types must be 'bbox', 'segm' or both"),
         (PERSONS, {'base': ['ufo', 'dog']}, r"gt\.json.*lacks: \['ufo'\]"),
         (

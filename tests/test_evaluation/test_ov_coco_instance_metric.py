@@ -242,7 +242,7 @@ def test_results_can_be_written_alone(ann_file, tmp_path):
     ('options', 'message'),
     [
         ({'metric': 'proposal'}, 'metric must be'),
-        ({'constrained': 'all'}, "constrained is 'base', 'novel' or None, not 'all'"),
+        ({'constrained': 'all'}, "constrained is one of None, base, novel, not 'all'"),
         ({'format_only': True}, 'outfile_prefix'),
         ({'verified_only': True}, r"instances\.json: no image has 'neg_category_ids'"),
         ({'meta': {}}, 'metainfo has no classes'),

@@ -14,6 +14,7 @@ from mmengine.logging import MMLogger
 
 from ...utils.image import read_image, write_image
 from ...utils.progress import show_progress
+from ...utils.settings import check_choice
 from ...visualization.detections import draw_detections
 from .detection_results import JSON_FORMATS, CocoResults, ResultFile, RleResults
 from .media import Video, is_video, list_media, open_video, output_stems
@@ -85,8 +86,7 @@ def detect_media(
         FileNotFoundError: If a path does not exist.
         ValueError: If there is no input, or an option is out of its range.
     """
-    if save_json not in JSON_FORMATS:
-        raise ValueError(f"save_json is 'coco' or 'rle', not '{save_json}'")
+    check_choice('save_json', save_json, JSON_FORMATS)
     if batch_size < 1 or drawn < 0:
         raise ValueError('batch_size is at least 1, drawn at least 0')
     media = list_media(paths)

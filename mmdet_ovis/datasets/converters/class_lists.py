@@ -146,8 +146,7 @@ def rank_classes(
         FileNotFoundError: If there is no such file.
         ValueError: If it is broken, or has fewer classes than that.
     """
-    if by not in ('instances', 'images'):
-        raise ValueError(f"by is 'instances' or 'images', not '{by}'")
+    check_choice('by', by, ('instances', 'images'))
     dataset = load_coco(ann_file).dataset
     pairs: Iterable = [
         (ann['category_id'], ann['image_id']) for ann in dataset['annotations']

@@ -36,11 +36,11 @@ class CaptionGrounding(BaseModel):
 
     The cells of a feature map are regions, or boxes that cover the image and pass
     through the layers of a box head. ``fc_emb`` projects them into the space of fixed
-    text vectors, words of a caption and regions attend to each other,
-    and the distances that follow have to tell which caption of a batch belongs to which
-    image, see :func:`~mmdet_ovis.models.losses.grounding_loss.grounding_losses`. That
-    is OVR-CNN's grounding head; of its transformer head, which is thrown away after
-    pretraining, the masked-language loss is there on demand.
+    text vectors, words of a caption and regions attend to each other, and the distances
+    that follow have to tell which caption of a batch belongs to which image, see
+    :func:`~mmdet_ovis.models.losses.grounding_loss.grounding_losses`. That is OVR-CNN's
+    grounding head; of its transformer head, which is thrown away after pretraining, the
+    masked-language loss is there on demand.
 
     Parameters have the names that they have in a detector with an
     ``EmbeddingBBoxHead``: ``backbone``, ``neck``, ``roi_head.shared_head`` and
@@ -83,8 +83,8 @@ class CaptionGrounding(BaseModel):
 
     Raises:
         ValueError: If ``max_regions`` or ``temperature`` is out of its range, or it is
-            not clear whether cells or boxes are regions; in the
-            first step, if the text vectors are not of ``embed_dim`` dimensions.
+            not clear whether cells or boxes are regions; in the first step, if the text
+            vectors are not of ``embed_dim`` dimensions.
     """
 
     def __init__(

@@ -100,7 +100,7 @@ def valid_cells(
         >>> valid_cells([(4, 8), (8, 5)], (8, 8), (2, 2)).long().tolist()
         [[[1, 1], [0, 0]], [[1, 0], [1, 0]]]
     """
-    rows, columns = _cell_centres(padded, grid)
+    rows, columns = _centres_by_axis(padded, grid)
     return torch.stack(
         [(rows < shape[0])[:, None] & (columns < shape[1])[None, :] for shape in shapes]
     )
@@ -138,11 +138,13 @@ def cell_centres(padded: Sequence[int], grid: Sequence[int]) -> Tensor:
         >>> cell_centres((8, 16), (1, 2)).tolist()
         [[4.0, 4.0], [12.0, 4.0]]
     """
-    y, x = torch.meshgrid(*_cell_centres(padded, grid), indexing='ij')
+    y, x = torch.meshgrid(*_centres_by_axis(padded, grid), indexing='ij')
     return torch.stack([x, y], dim=-1).flatten(0, 1)
 
 
-def _cell_centres(padded: Sequence[int], grid: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _centres_by_axis(
+    padded: Sequence[int], grid: Sequence[int]
+) -> tuple[Tensor, Tensor]:
     rows, columns = (
         (torch.arange(n) + 0.5) * size / n for n, size in zip(grid, padded, strict=True)
     )

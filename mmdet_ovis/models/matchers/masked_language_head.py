@@ -97,6 +97,9 @@ class MaskedLanguageHead(BaseModule):
         )
         for weight in (self.masked_word, self.positions.weight):
             nn.init.normal_(weight, std=0.02)
+        for weight in self.encoder.parameters():
+            if weight.ndim > 1:  # PyTorch makes all layers copies of one
+                nn.init.xavier_uniform_(weight)
 
     def draw(self, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Draw the tokens of captions that are guessed.

@@ -275,7 +275,7 @@ def test_files_and_lists_that_do_not_fit_are_named(toy, write, tmp_path):
         convert_ov_split(tmp_path / 'none.json', tmp_path)
     with pytest.raises(ValueError, match='annotations of 3 classes, which do not make'):
         rank_classes(write(toy), 3)
-    with pytest.raises(ValueError, match="by is 'instances' or 'images', not 'area'"):
+    with pytest.raises(ValueError, match="by is one of instances, images, not 'area'"):
         rank_classes(write(toy), 1, by='area')
     with pytest.raises(ValueError, match="CLASS=NAME, not 'mouse'"):
         parse_renames(['mouse'])

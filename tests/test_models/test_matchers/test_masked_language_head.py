@@ -62,6 +62,11 @@ def flags(*rows):
     return torch.tensor(rows, dtype=torch.bool)
 
 
+def test_layers_start_differently(head):
+    one, other = (layer.linear1.weight for layer in head.encoder.layers)
+    assert not torch.equal(one, other)
+
+
 def test_shares_that_are_drawn(head):
     """15 % are guessed, of these 90 % are hidden; padding never."""
     mask = torch.ones(200, 200, dtype=torch.bool)
