@@ -39,7 +39,7 @@ demo-cmpl: install ## Learn words from a teacher on OpenShapes, from nothing to 
 	$(PY) tools/demo_cmpl.py $(DEMO_ARGS)
 
 test: install-tests ## Run the tests
-	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(TEST_ARGS)
+	$(PY) -m pytest $(TEST_ARGS)
 
 lint: install-tests ## Check style and formatting
 	$(PY) -m ruff check .
